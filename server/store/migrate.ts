@@ -1,0 +1,112 @@
+/**
+ * Migrations through Prisma's own schema engine as WebAssembly: no binary, nothing fetched.
+ * The engine records what it applied in `_prisma_migrations`; a second call applies nothing.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  bindMigrationAwareSqlAdapterFactory,
+  type SqlMigrationAwareDriverAdapterFactory,
+} from '@prisma/driver-adapter-utils';
+import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
+import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
+
+const SCHEMA = 'schema.prisma';
+
+/** The folder that holds `schema.prisma` and `migrations/`, from source and from `dist/`. */
+export const PRISMA_DIR = findUp('prisma');
+
+const EVERYTHING = { externalTables: [], externalEnums: [] };
+
+/** Applies what is missing. Resolves to the names of the migrations applied now. */
+export async function migrate(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
+  const engine = await openEngine(factory);
+  try {
+    const output = await engine.applyMigrations({ migrationsList: readMigrations(), filters: EVERYTHING });
+    return output.appliedMigrationNames;
+  } finally {
+    engine.free();
+  }
+}
+
+/** The SQL from the committed migrations' end state given by `from` (empty: all of it) to `schema.prisma`. */
+export async function diff(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string> {
+  const engine = await openEngine(factory);
+  try {
+    const result = await engine.diff({
+      from: { tag: 'empty' },
+      to: { tag: 'schemaDatamodel', files: [{ path: SCHEMA, content: readSchema() }] },
+      script: true,
+      exitCode: null,
+      filters: EVERYTHING,
+    });
+    return result.stdout ?? '';
+  } finally {
+    engine.free();
+  }
+}
+
+/** Node has it; only the browser's types describe it. */
+const wasm = (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly;
+
+interface WasmApi {
+  instantiate(bytes: Buffer, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>;
+}
+
+let instantiated: Promise<void> | null = null;
+
+async function openEngine(factory: SqlMigrationAwareDriverAdapterFactory): Promise<SchemaEngine> {
+  instantiated ??= instantiate();
+  await instantiated;
+  return bindings.SchemaEngine.new(
+    { datamodels: [[SCHEMA, readSchema()]] },
+    () => undefined,
+    bindMigrationAwareSqlAdapterFactory(factory),
+  );
+}
+
+/** Node 20 cannot import `.wasm`; this is what the package's entry does with it. */
+async function instantiate(): Promise<void> {
+  const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm');
+  const bytes = readFileSync(path.join(path.dirname(entry), 'schema_engine_bg.wasm'));
+  const { instance } = await wasm.instantiate(bytes, { './schema_engine_bg.js': bindings });
+  bindings.__wbg_set_wasm(instance.exports);
+  (instance.exports['__wbindgen_start'] as () => void)();
+}
+
+function readSchema(): string {
+  return readFileSync(path.join(PRISMA_DIR, SCHEMA), 'utf8');
+}
+
+function readMigrations(): MigrationList {
+  const baseDir = path.join(PRISMA_DIR, 'migrations');
+  const names = readdirSync(baseDir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+  return {
+    baseDir,
+    lockfile: { path: 'migration_lock.toml', content: 'provider = "sqlite"\n' },
+    shadowDbInitScript: '',
+    migrationDirectories: names.map((name) => ({
+      path: name,
+      migrationFile: {
+        path: 'migration.sql',
+        content: { tag: 'ok', value: readFileSync(path.join(baseDir, name, 'migration.sql'), 'utf8') },
+      },
+    })),
+  };
+}
+
+function findUp(name: string): string {
+  let dir = path.dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    const candidate = path.join(dir, name);
+    if (readdirSync(dir).includes(name) && readdirSync(candidate).includes(SCHEMA)) return candidate;
+    const parent = path.dirname(dir);
+    if (parent === dir) throw new Error(`the folder ${name}/ with ${SCHEMA} is missing from the installation`);
+    dir = parent;
+  }
+}
