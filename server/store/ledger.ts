@@ -18,14 +18,14 @@ import { loadInterface, loadMonths, loadPeers, type LoadedInterface } from './le
 import * as rows from './ledger-rows.ts';
 import { counterRow, Owed, type EpochTurn } from './owed.ts';
 import {
-  buildTick,
+  conclude,
   emptyFold,
   isOnline,
   newBookPeer,
   touch,
   type BookPeer,
   type MonthBook,
-  type Tick,
+  type Committed,
 } from './tick.ts';
 
 /** Where and when a sample was taken. */
@@ -140,7 +140,7 @@ export class Ledger {
    * Commits all that was folded since the last commit.
    * @throws LeaseLost, or the database's error: then all of it is still owed
    */
-  async commit(): Promise<Tick> {
+  async commit(): Promise<Committed> {
     const state = this.#state;
     if (!state) throw new Error('nothing was sampled yet');
     const sequence = this.#sequence + 1n;
@@ -151,12 +151,12 @@ export class Ledger {
       if (held !== 1) throw new LeaseLost('another server accounts this interface now');
       await this.#owed.write(tx, this.lease.interfaceId, this.#fold.device);
     });
-    const tick = buildTick(this, this.#fold, this.#committed, state, sequence, online);
+    const committed = conclude(this, this.#fold, this.#committed, state, sequence, online);
     this.#sequence = sequence;
     this.#committed = state;
     this.#owed.clear();
     this.#fold = emptyFold();
-    return tick;
+    return committed;
   }
 
   /** A peer that was made or taken in through us: its row is there, its counters begin with the next sample. */

@@ -1,5 +1,6 @@
 /** The books' shapes in memory, and the tick that is pushed once they are committed. */
 import { elapsedMs, NEVER_SEEN, type InterfaceState, type PeerState } from '../accounting/account.ts';
+import type { PeerTraffic, Tick } from '../events.ts';
 import type { Device } from '../wireguard/types.ts';
 
 /** WireGuard's REJECT_AFTER_TIME, nanoseconds. */
@@ -49,38 +50,12 @@ export interface MonthBook {
   lastUpdated: number;
 }
 
-/** One peer of a tick. Bytes and rates since the tick before. */
-export interface PeerTraffic {
-  readonly publicKey: string;
-  readonly received: bigint;
-  readonly sent: bigint;
-  readonly receiveRate: number;
-  readonly sendRate: number;
-  readonly transferRx: bigint;
-  readonly transferTx: bigint;
-  /** Nanoseconds since the Unix epoch, 0n is never. */
-  readonly latestHandshake: bigint;
-  readonly endpoint: string | null;
-  readonly online: boolean;
-}
-
-/** A committed sample, as it is pushed. */
-export interface Tick {
-  readonly sequence: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly at: number;
-  readonly intervalMs: number;
-  readonly interface: string;
-  readonly gateway: string;
-  readonly received: bigint;
-  readonly sent: bigint;
-  readonly receiveRate: number;
-  readonly sendRate: number;
-  readonly onlinePeers: number;
-  readonly peers: readonly PeerTraffic[];
-  /** Public keys of peers that appeared by themselves. */
+/** What a commit gives: the tick to push, and what happened to peers in it, by public key. */
+export interface Committed {
+  readonly tick: Tick;
+  /** Appeared by themselves. */
   readonly added: readonly string[];
-  /** Public keys whose counters began anew. */
+  /** Their counters began anew. */
   readonly resets: readonly string[];
   readonly turned: readonly { readonly publicKey: string; readonly online: boolean }[];
 }
@@ -135,14 +110,14 @@ export function isOnline(state: Pick<PeerState, 'running' | 'handshake'>, wall: 
   return state.running && state.handshake > 0n && BigInt(wall) * 1_000_000n - state.handshake <= ONLINE_NS;
 }
 
-export function buildTick(
+export function conclude(
   of: { readonly name: string; readonly gateway: string },
   fold: Fold,
   before: InterfaceState | null,
   state: InterfaceState,
   sequence: bigint,
   onlinePeers: number,
-): Tick {
+): Committed {
   const ms = before ? elapsedMs(before, state) : 0;
   const peers: PeerTraffic[] = [];
   for (const [peer, { received, sent }] of fold.changed) {
@@ -160,7 +135,7 @@ export function buildTick(
       online: peer.online,
     });
   }
-  return {
+  const tick = {
     sequence: Number(sequence),
     at: state.wall,
     intervalMs: Math.round(ms),
@@ -172,6 +147,9 @@ export function buildTick(
     sendRate: ms > 0 ? (Number(fold.sent) * 1000) / ms : 0,
     onlinePeers,
     peers,
+  };
+  return {
+    tick,
     added: fold.added.map((peer) => peer.publicKey),
     resets: fold.resets.map((peer) => peer.publicKey),
     turned: fold.turned.map((peer) => ({ publicKey: peer.publicKey, online: peer.online })),
