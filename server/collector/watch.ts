@@ -1,0 +1,249 @@
+/**
+ * Watches one interface: read → account → store → publish, one at a time. Its lock is also what changes of
+ * peers run under, so that no sample falls between two steps of one.
+ */
+import { Mutex } from 'async-mutex';
+import type { Calendar } from '../accounting/calendar.ts';
+import type { EventHub, PeerEventKind } from '../events.ts';
+import type { Logger } from '../log.ts';
+import { Refusal } from '../refusal.ts';
+import type { Database } from '../store/database.ts';
+import { writeStatus, type InterfaceStatus } from '../store/interfaces.ts';
+import { isLease, LeaseLost, type Holder, type LeaseKeeper } from '../store/lease.ts';
+import { Ledger, type NameLookup } from '../store/ledger.ts';
+import type { Committed } from '../store/tick.ts';
+import { WireGuardError } from '../wireguard/errors.ts';
+import type { Device, Driver } from '../wireguard/types.ts';
+import type { Clock } from './clock.ts';
+
+/** What is counted of the collector itself; see http's metrics. */
+export interface CollectorMetrics {
+  observeTick(seconds: number): void;
+  countFailure(interfaceName: string, code: string): void;
+}
+
+export interface WatchParts {
+  readonly db: Database;
+  readonly leases: LeaseKeeper;
+  readonly calendar: Calendar;
+  readonly events: EventHub;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: CollectorMetrics | null;
+  /** Called under the lock when this process begins to account the interface, before its first sample. */
+  readonly onClaim: (access: Access) => Promise<void>;
+}
+
+/** An interface in the hands of one change: nothing else reads or changes it meanwhile. */
+export interface Access {
+  readonly interfaceId: number;
+  readonly name: string;
+  readonly gateway: string;
+  readonly driver: Driver;
+  readonly ledger: Ledger;
+  /** Takes a sample and commits it. @throws Refusal WIREGUARD_UNAVAILABLE */
+  sample(): Promise<Device>;
+}
+
+export type SampleResult =
+  | { readonly kind: 'counted'; readonly device: Device }
+  | { readonly kind: 'failed'; readonly status: InterfaceStatus; readonly reason: string }
+  | { readonly kind: 'elsewhere'; readonly reason: string };
+
+export class Watch {
+  readonly interfaceId: number;
+  readonly name: string;
+  readonly gateway: string;
+  driver: Driver;
+  readonly #parts: WatchParts;
+  readonly #names: NameLookup;
+  readonly #lock = new Mutex();
+  #ledger: Ledger | null = null;
+  #sampling: Promise<SampleResult> | null = null;
+  #status: InterfaceStatus = 'DOWN';
+  #reason: string | null = 'not read yet';
+  #written: string | null = null;
+  #elsewhere: string | null = null;
+  #lastCounted: bigint | null = null;
+
+  constructor(
+    of: { readonly interfaceId: number; readonly name: string; readonly gateway: string; readonly driver: Driver },
+    names: NameLookup,
+    parts: WatchParts,
+  ) {
+    this.interfaceId = of.interfaceId;
+    this.name = of.name;
+    this.gateway = of.gateway;
+    this.driver = of.driver;
+    this.#names = names;
+    this.#parts = parts;
+  }
+
+  get health(): { status: InterfaceStatus; reason: string | null; lastSampleAgeMs: number | null; elsewhere: boolean } {
+    const age = this.#lastCounted === null ? null : Number(this.#parts.clock.monotonic() - this.#lastCounted) / 1e6;
+    return {
+      status: this.#status,
+      reason: this.#reason,
+      lastSampleAgeMs: age,
+      elsewhere: this.#elsewhere !== null,
+    };
+  }
+
+  /** One sample. Whoever asks while one is under way shares it. */
+  sample(): Promise<SampleResult> {
+    this.#sampling ??= this.#lock
+      .runExclusive(() => this.#sample())
+      .finally(() => {
+        this.#sampling = null;
+      });
+    return this.#sampling;
+  }
+
+  /** Runs a change with nobody else at the interface. @throws Refusal where another server accounts it */
+  exclusive<T>(change: (access: Access) => Promise<T>): Promise<T> {
+    return this.#lock.runExclusive(async () => change(this.#access(await this.#claimed())));
+  }
+
+  /** A last sample, and the lease given back. */
+  async close(): Promise<void> {
+    await this.#lock.runExclusive(async () => {
+      if (!this.#ledger) return;
+      await this.#sample();
+      await this.#parts.leases.release(this.#ledger.lease);
+      this.#ledger = null;
+    });
+  }
+
+  #access(ledger: Ledger): Access {
+    return {
+      interfaceId: this.interfaceId,
+      name: this.name,
+      gateway: this.gateway,
+      driver: this.driver,
+      ledger,
+      sample: async () => {
+        const result = await this.#sample();
+        if (result.kind === 'counted') return result.device;
+        throw new Refusal('WIREGUARD_UNAVAILABLE', `${this.name}: ${result.reason}`);
+      },
+    };
+  }
+
+  async #claimed(): Promise<Ledger> {
+    if (this.#ledger) return this.#ledger;
+    const claimed = await this.#parts.leases.claim(this.interfaceId);
+    if (!isLease(claimed)) {
+      const reason = `another server accounts it (${describe(claimed)}); this one serves reads`;
+      if (this.#elsewhere !== reason) this.#parts.log.warn({ interface: this.name }, reason);
+      this.#elsewhere = reason;
+      throw new Refusal('WIREGUARD_UNAVAILABLE', `${this.name}: ${reason}. Send the change there.`);
+    }
+    this.#elsewhere = null;
+    const ledger = await Ledger.load(this.#parts.db, this.#parts.calendar, claimed);
+    // Before the claim is told: settling takes samples itself.
+    this.#ledger = ledger;
+    await this.#parts.onClaim(this.#access(ledger));
+    return ledger;
+  }
+
+  async #sample(): Promise<SampleResult> {
+    const { clock, metrics } = this.#parts;
+    const began = clock.monotonic();
+    let ledger: Ledger;
+    try {
+      ledger = await this.#claimed();
+    } catch (error) {
+      if (this.#elsewhere !== null) return { kind: 'elsewhere', reason: this.#elsewhere };
+      return this.#unavailable(error);
+    }
+    try {
+      const { device, instance } = await this.#read();
+      const at = { bootId: clock.bootId(), instance, monotonic: clock.monotonic(), wall: clock.wall() };
+      const ignored = await ledger.fold(device, at, this.#names);
+      if (ignored === 'empty') return await this.#failed(ledger, 'UNREADABLE', EMPTY, 'EMPTY');
+      if (ignored === 'stale') return { kind: 'counted', device };
+      this.#publish(await ledger.commit());
+      this.#lastCounted = at.monotonic;
+      this.#status = 'UP';
+      this.#reason = this.#written = null;
+      metrics?.observeTick(Number(clock.monotonic() - began) / 1e9);
+      return { kind: 'counted', device };
+    } catch (error) {
+      if (error instanceof WireGuardError) {
+        const status = await this.#statusOf(error);
+        return await this.#failed(ledger, status, error.message, error.code);
+      }
+      if (error instanceof RangeError) return await this.#failed(ledger, 'UNREADABLE', error.message, 'RANGE');
+      return this.#unavailable(error);
+    }
+  }
+
+  /** A reply counts only if the device was the same one before and after it (A1). */
+  async #read(): Promise<{ device: Device; instance: string | null }> {
+    const before = await this.driver.instance();
+    const device = await this.driver.read();
+    const instance = await this.driver.instance();
+    if (before !== instance) throw new WireGuardError('GARBLED', 'the device was replaced while it was read');
+    return { device, instance };
+  }
+
+  /** A `wg` that is missing says nothing of a device that the kernel does not have either. */
+  async #statusOf(error: WireGuardError): Promise<InterfaceStatus> {
+    if (error.code === 'NO_DEVICE') return 'DOWN';
+    if (error.code !== 'NO_TOOL') return 'UNREADABLE';
+    return (await this.driver.instance()) === null ? 'DOWN' : 'UNREADABLE';
+  }
+
+  async #failed(
+    ledger: Ledger,
+    status: InterfaceStatus,
+    reason: string,
+    code: string,
+  ): Promise<SampleResult> {
+    const { db, leases, log, metrics } = this.#parts;
+    metrics?.countFailure(this.name, code);
+    if (this.#reason !== reason) log.warn({ interface: this.name, status, code }, reason);
+    this.#status = status;
+    this.#reason = reason;
+    try {
+      await leases.beat(ledger.lease);
+      const written = `${status} ${reason}`;
+      if (this.#written !== written) await writeStatus(db, this.interfaceId, status, reason);
+      this.#written = written;
+    } catch (error) {
+      return this.#unavailable(error);
+    }
+    return { kind: 'failed', status, reason };
+  }
+
+  /** The database failed: what was folded is owed, and the status cannot be written. */
+  #unavailable(error: unknown): SampleResult {
+    const { log, metrics } = this.#parts;
+    if (error instanceof LeaseLost) this.#ledger = null;
+    const message = error instanceof Error ? error.message.trim().split('\n').at(-1) : String(error);
+    const reason = `the database did not take the sample: ${message ?? 'unknown'}`;
+    metrics?.countFailure(this.name, 'DATABASE');
+    if (this.#reason !== reason) log.error({ interface: this.name, err: error }, reason);
+    this.#reason = reason;
+    return { kind: 'failed', status: this.#status, reason };
+  }
+
+  #publish({ tick, added, resets, turned }: Committed): void {
+    const { events } = this.#parts;
+    events.publish('traffic', tick);
+    const say = (kind: PeerEventKind, publicKey: string) => {
+      events.publish('peers', { kind, at: tick.at, publicKey, interface: tick.interface, gateway: tick.gateway });
+    };
+    for (const publicKey of added) say('ADDED', publicKey);
+    for (const publicKey of resets) say('COUNTER_RESET', publicKey);
+    for (const { publicKey, online } of turned) say(online ? 'CONNECTED' : 'DISCONNECTED', publicKey);
+  }
+}
+
+const EMPTY =
+  'the device answers without any peer, though it had some at the last sample: nothing was counted. ' +
+  'If they were removed on purpose, `sync` with `fix` takes them out of the database.';
+
+function describe(holder: Holder): string {
+  return `process ${String(holder.pid)} on ${holder.host}`;
+}
