@@ -93,7 +93,10 @@ export class Collector {
     this.#repeat('discovery', DISCOVERY_MS, () => this.#discover());
     this.#repeat('retention', RETENTION_MS, () => {
       const { keepMinutes, keepHours } = this.#options;
-      return dropOldHistory(this.#parts.db, this.#parts.clock.wall(), { minutes: keepMinutes, hours: keepHours });
+      return dropOldHistory(this.#parts.db, this.#parts.clock.wall(), {
+        minutes: keepMinutes,
+        hours: keepHours,
+      });
     });
   }
 
@@ -104,7 +107,8 @@ export class Collector {
     await this.#discovering;
     const closed = await Promise.allSettled([...this.#watches.values()].map((watch) => watch.close()));
     for (const result of closed) {
-      if (result.status === 'rejected') this.#parts.log.error({ err: result.reason as unknown }, 'the last sample failed');
+      if (result.status === 'rejected')
+        this.#parts.log.error({ err: result.reason as unknown }, 'the last sample failed');
     }
   }
 
@@ -123,7 +127,8 @@ export class Collector {
         reasons.push(`${watch.name}: ${result.reason}`);
       }
     }
-    if (interfaces === 0 && reasons.length > 0) throw new Refusal('WIREGUARD_UNAVAILABLE', reasons.join('; '));
+    if (interfaces === 0 && reasons.length > 0)
+      throw new Refusal('WIREGUARD_UNAVAILABLE', reasons.join('; '));
     return { collectedAt: this.#parts.clock.wall(), interfaces, peers };
   }
 
@@ -141,7 +146,10 @@ export class Collector {
   }
 
   /** Runs a change with nobody else at the interface. @throws Refusal WIREGUARD_UNAVAILABLE */
-  exclusive<T>(of: { readonly gateway: string; readonly name: string }, change: (access: Access) => Promise<T>): Promise<T> {
+  exclusive<T>(
+    of: { readonly gateway: string; readonly name: string },
+    change: (access: Access) => Promise<T>,
+  ): Promise<T> {
     const watch = of.gateway === this.#options.gateway ? this.#watches.get(of.name) : undefined;
     if (!watch) {
       throw new Refusal('WIREGUARD_UNAVAILABLE', `${of.gateway}/${of.name} is not watched by this server.`);
@@ -180,7 +188,11 @@ export class Collector {
 
   #watch(interfaceId: number, name: string, driver: Driver): void {
     const { gateway } = this.#options;
-    const watch = new Watch({ interfaceId, name, gateway, driver }, () => this.#friendlyNames(name), this.#watchParts);
+    const watch = new Watch(
+      { interfaceId, name, gateway, driver },
+      () => this.#friendlyNames(name),
+      this.#watchParts,
+    );
     const first = this.#timers.has('discovery');
     this.#watches.set(name, watch);
     this.#parts.log.info({ interface: name, driver: driver.kind }, 'watching');

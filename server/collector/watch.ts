@@ -67,7 +67,12 @@ export class Watch {
   #lastCounted: bigint | null = null;
 
   constructor(
-    of: { readonly interfaceId: number; readonly name: string; readonly gateway: string; readonly driver: Driver },
+    of: {
+      readonly interfaceId: number;
+      readonly name: string;
+      readonly gateway: string;
+      readonly driver: Driver;
+    },
     names: NameLookup,
     parts: WatchParts,
   ) {
@@ -79,8 +84,14 @@ export class Watch {
     this.#parts = parts;
   }
 
-  get health(): { status: InterfaceStatus; reason: string | null; lastSampleAgeMs: number | null; elsewhere: boolean } {
-    const age = this.#lastCounted === null ? null : Number(this.#parts.clock.monotonic() - this.#lastCounted) / 1e6;
+  get health(): {
+    status: InterfaceStatus;
+    reason: string | null;
+    lastSampleAgeMs: number | null;
+    elsewhere: boolean;
+  } {
+    const age =
+      this.#lastCounted === null ? null : Number(this.#parts.clock.monotonic() - this.#lastCounted) / 1e6;
     return {
       status: this.#status,
       reason: this.#reason,
@@ -173,7 +184,8 @@ export class Watch {
         const status = await this.#statusOf(error);
         return await this.#failed(ledger, status, error.message, error.code);
       }
-      if (error instanceof RangeError) return await this.#failed(ledger, 'UNREADABLE', error.message, 'RANGE');
+      if (error instanceof RangeError)
+        return await this.#failed(ledger, 'UNREADABLE', error.message, 'RANGE');
       return this.#unavailable(error);
     }
   }
@@ -232,7 +244,13 @@ export class Watch {
     const { events } = this.#parts;
     events.publish('traffic', tick);
     const say = (kind: PeerEventKind, publicKey: string) => {
-      events.publish('peers', { kind, at: tick.at, publicKey, interface: tick.interface, gateway: tick.gateway });
+      events.publish('peers', {
+        kind,
+        at: tick.at,
+        publicKey,
+        interface: tick.interface,
+        gateway: tick.gateway,
+      });
     };
     for (const publicKey of added) say('ADDED', publicKey);
     for (const publicKey of resets) say('COUNTER_RESET', publicKey);

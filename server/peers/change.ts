@@ -1,0 +1,157 @@
+/**
+ * A change of peers in three places: NAME.conf, the running device and the database change together or not at
+ * all (CONTRACT.md §2, "Errors").
+ *
+ * Order: journal → file → last sample where a peer goes → device → database with the journal's end. A step
+ * that fails undoes those before it. A process that dies between them leaves its journal: settle.ts.
+ */
+import type { Access } from '../collector/watch.ts';
+import type { Logger } from '../log.ts';
+import { Refusal } from '../refusal.ts';
+import type { Database, Transaction } from '../store/database.ts';
+import { assertLease } from '../store/lease.ts';
+import { parseConfigFile, type ConfigFile } from '../wireguard/config-file.ts';
+import { editConfig, restoreConfig, type ConfigEdit } from '../wireguard/config-store.ts';
+import { WireGuardError } from '../wireguard/errors.ts';
+import type { PeerChange } from '../wireguard/types.ts';
+
+/** What a change is for, as its journal keeps it: enough to settle it, and no secret. */
+export type Action = 'ADD' | 'UPDATE' | 'ENABLE' | 'DISABLE' | 'REMOVE' | 'REMOVE_ALL';
+
+/** One peer's part of a change. */
+export interface Step {
+  readonly publicKey: string;
+  readonly action: Action;
+  /** Undefined leaves the file. */
+  readonly file?: (file: ConfigFile) => ConfigFile;
+  /** Empty leaves the device. */
+  readonly device: readonly PeerChange[];
+  /** What takes `device` back. */
+  readonly undo: readonly PeerChange[];
+  /** Writes the rows. @returns what to do in the books once they are committed */
+  readonly store: (tx: Transaction) => Promise<(() => void) | undefined>;
+}
+
+/** Where a fault can be forced between two steps. */
+export type Stage = 'journal' | 'file' | 'sample' | 'device' | 'store';
+
+export interface ChangeParts {
+  readonly db: Database;
+  readonly configDir: string;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** For tests: called before each stage; what it throws is that stage's failure. */
+  readonly onStage?: (stage: Stage) => void | Promise<void>;
+}
+
+export async function applyChange(access: Access, steps: readonly Step[], parts: ChangeParts): Promise<void> {
+  if (steps.length === 0) return;
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    await parts.onStage?.('journal');
+    const journal = await writeJournal(access, steps, parts);
+    undo.push(() => dropJournal(journal, parts));
+
+    await parts.onStage?.('file');
+    const edit = await editFile(access, steps, parts.configDir);
+    if (edit) undo.push(() => restoreConfig(parts.configDir, access.name, edit));
+
+    if (steps.some(({ device }) => device.some(({ kind }) => kind === 'remove'))) {
+      await parts.onStage?.('sample');
+      await access.sample();
+    }
+    await parts.onStage?.('device');
+    const device = steps.flatMap((step) => step.device);
+    if (device.length > 0) {
+      // Also when it fails: a device may have taken a part of it.
+      undo.push(() => access.driver.configure(steps.flatMap((step) => step.undo)));
+      await access.driver.configure(device);
+    }
+
+    await parts.onStage?.('store');
+    const settled = await parts.db.write(async (tx) => {
+      await assertLease(tx, access.ledger.lease);
+      const after: ((() => void) | undefined)[] = [];
+      for (const step of steps) after.push(await step.store(tx));
+      await tx.pendingChange.deleteMany({ where: { id: { in: journal } } });
+      return after;
+    });
+    for (const after of settled) after?.();
+  } catch (error) {
+    await rollBack(access, undo, parts);
+    throw refusalOf(error);
+  }
+}
+
+/** The newest first. What cannot be undone stays in the journal, for the next start to settle. */
+async function rollBack(
+  access: Access,
+  undo: readonly (() => Promise<void>)[],
+  parts: ChangeParts,
+): Promise<void> {
+  for (const step of [...undo].reverse()) {
+    try {
+      await step();
+    } catch (error) {
+      parts.log.error(
+        { interface: access.name, err: error },
+        'a change could not be undone: the next start settles it',
+      );
+      return;
+    }
+  }
+}
+
+async function writeJournal(access: Access, steps: readonly Step[], parts: ChangeParts): Promise<number[]> {
+  // What is in the database alone needs none: its transaction is all of it.
+  const spread = steps.filter(({ file, device }) => file !== undefined || device.length > 0);
+  const rows = await parts.db.write((tx) =>
+    tx.pendingChange.createManyAndReturn({
+      data: spread.map(({ publicKey, action }) => ({
+        interfaceId: access.interfaceId,
+        publicKey,
+        action,
+        startedAt: new Date(parts.now()),
+      })),
+      select: { id: true },
+    }),
+  );
+  return rows.map(({ id }) => id);
+}
+
+async function dropJournal(ids: number[], parts: ChangeParts): Promise<void> {
+  await parts.db.write((tx) => tx.pendingChange.deleteMany({ where: { id: { in: ids } } }));
+}
+
+async function editFile(
+  access: Access,
+  steps: readonly Step[],
+  configDir: string,
+): Promise<ConfigEdit | null> {
+  const edits = steps.flatMap(({ file }) => (file ? [file] : []));
+  if (edits.length === 0) return null;
+  const fresh = await freshFile(access);
+  return editConfig(configDir, access.name, (file) =>
+    edits.reduce((now, edit) => edit(now), file.bytes().length === 0 ? fresh : file),
+  );
+}
+
+/**
+ * What a NAME.conf that does not exist begins with: the interface as it runs. A file of peers alone would take
+ * the device's key away when it is loaded (`wg setconf`).
+ */
+async function freshFile(access: Access): Promise<ConfigFile> {
+  const [device, { privateKey }] = await Promise.all([access.driver.read(), access.driver.secrets()]);
+  const lines = ['[Interface]'];
+  if (device.listenPort !== null) lines.push(`ListenPort = ${String(device.listenPort)}`);
+  if (privateKey) lines.push(`PrivateKey = ${privateKey.reveal()}`);
+  return parseConfigFile(Buffer.from(`${lines.join('\n')}\n`));
+}
+
+/** Expected failures as the API says them; anything else stays what it is and is masked. */
+export function refusalOf(error: unknown): unknown {
+  if (error instanceof WireGuardError) {
+    return new Refusal('WIREGUARD_UNAVAILABLE', `${error.message} Nothing was changed.`, { cause: error });
+  }
+  return error;
+}

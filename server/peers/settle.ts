@@ -1,0 +1,111 @@
+/**
+ * Changes that a process died in. Removals are finished: their peer's preshared key may be gone already, and
+ * who asked for one wants the peer out. Everything else is taken back to what the database says: it is the
+ * last step, so what it does not have was never answered.
+ */
+import type { Access } from '../collector/watch.ts';
+import type { PendingChange, Peer } from '../store/generated/client.ts';
+import type { ConfigFile } from '../wireguard/config-file.ts';
+import { editConfig, readConfig } from '../wireguard/config-store.ts';
+import type { ChangeParts } from './change.ts';
+import { removePeer } from './rows.ts';
+
+/** @returns how many were settled */
+export async function settleChanges(access: Access, parts: ChangeParts): Promise<number> {
+  const pending = await parts.db.reader.pendingChange.findMany({
+    where: { interfaceId: access.interfaceId },
+    orderBy: { id: 'asc' },
+  });
+  for (const change of pending) await settle(access, change, parts);
+  return pending.length;
+}
+
+async function settle(access: Access, change: PendingChange, parts: ChangeParts): Promise<void> {
+  const { publicKey, action } = change;
+  const key = { interfaceId: access.interfaceId, publicKey };
+  const row = await parts.db.reader.peer.findUnique({ where: { interfaceId_publicKey: key } });
+  const kept = row?.deletedAt === null ? row : null;
+  const removal = action === 'REMOVE' || action === 'REMOVE_ALL';
+  if (removal || (action === 'ADD' && !kept)) await finishRemoval(access, change, kept, row, parts);
+  else if (kept) await takeBack(access, kept, action === 'DISABLE' || !kept.enabled, parts);
+  await parts.db.write((tx) => tx.pendingChange.delete({ where: { id: change.id } }));
+  parts.log.warn(
+    { interface: access.name, publicKey, action },
+    removal || action === 'DISABLE'
+      ? 'finished a change that was cut short'
+      : 'took back a change that was cut short',
+  );
+}
+
+async function finishRemoval(
+  access: Access,
+  { publicKey, action }: PendingChange,
+  kept: Peer | null,
+  row: Peer | null,
+  parts: ChangeParts,
+): Promise<void> {
+  if (await readConfig(parts.configDir, access.name)) {
+    await editConfig(parts.configDir, access.name, (file) => file.removePeer(publicKey));
+  }
+  const device = await access.sample();
+  if (device.peers.some((peer) => peer.publicKey === publicKey)) {
+    await access.driver.configure([{ kind: 'remove', publicKey }]);
+  }
+  const after = await parts.db.write((tx) => {
+    if (kept) return removePeer(tx, access, kept, action !== 'REMOVE_ALL', parts.now());
+    return row ? access.ledger.retire(tx, publicKey) : Promise.resolve(() => undefined);
+  });
+  after();
+}
+
+async function takeBack(access: Access, kept: Peer, off: boolean, parts: ChangeParts): Promise<void> {
+  const { publicKey, persistentKeepalive } = kept;
+  const allowedIPs = split(kept.allowedIPs);
+  const config = await readConfig(parts.configDir, access.name);
+  const inFile = config?.file.peer(publicKey) ?? null;
+  if (inFile) {
+    const to = { friendlyName: kept.name, allowedIPs, persistentKeepalive, enabled: !off };
+    await editConfig(parts.configDir, access.name, (file) => asDatabase(file, publicKey, to));
+  }
+  const device = await access.sample();
+  const runs = device.peers.some((peer) => peer.publicKey === publicKey);
+  const presharedKey = !runs && inFile?.presharedKey ? { presharedKey: inFile.presharedKey } : {};
+  if (off && runs) await access.driver.configure([{ kind: 'remove', publicKey }]);
+  if (!off) {
+    await access.driver.configure([
+      { kind: 'set', publicKey, allowedIPs, persistentKeepalive, ...presharedKey },
+    ]);
+  }
+  if (!off) return;
+  const after = await parts.db.write(async (tx) => {
+    await tx.peer.update({ where: { id: kept.id }, data: { enabled: false } });
+    return access.ledger.retire(tx, publicKey);
+  });
+  after();
+}
+
+/** The peer's section as the database has it. */
+export function asDatabase(
+  file: ConfigFile,
+  publicKey: string,
+  to: {
+    readonly friendlyName: string | null;
+    readonly allowedIPs: readonly string[];
+    readonly persistentKeepalive: number;
+    readonly enabled: boolean;
+  },
+): ConfigFile {
+  const { enabled, ...settings } = to;
+  const friendlyName = settings.friendlyName === null ? {} : { friendlyName: settings.friendlyName };
+  const open = file.enablePeer(publicKey).updatePeer(publicKey, {
+    allowedIPs: settings.allowedIPs,
+    persistentKeepalive: settings.persistentKeepalive,
+    ...friendlyName,
+  });
+  return enabled ? open : open.disablePeer(publicKey);
+}
+
+/** Networks as the database keeps them. */
+export function split(allowedIPs: string): string[] {
+  return allowedIPs === '' ? [] : allowedIPs.split(', ');
+}
