@@ -9,7 +9,7 @@ import { applyChange, refusalOf, type ChangeParts, type Step } from './peers/cha
 import { deleteSteps, findDeletion, type DeletePeerInput } from './peers/delete.ts';
 import { generateStep, type GeneratePeerInput } from './peers/generate.ts';
 import { settleChanges } from './peers/settle.ts';
-import { findDrift, type SyncInput, type SyncReport } from './peers/sync.ts';
+import { findDrift, repaired, type SyncInput, type SyncReport } from './peers/sync.ts';
 import { updateStep, type UpdatePeerInput } from './peers/update.ts';
 import { Refusal } from './refusal.ts';
 import type { Interface, Peer } from './store/generated/client.ts';
@@ -85,18 +85,15 @@ export class Peers {
 
   async #syncOne(access: Access, input: SyncInput): Promise<SyncReport> {
     const { report, repairs } = await findDrift(access, input, this.#parts);
-    if (input.fix && repairs.length > 0) {
-      await applyChange(access, repairs, this.#parts);
-      await this.#refresh(access);
-      for (const { publicKey, action } of repairs) {
-        this.#say(
-          access,
-          publicKey,
-          action === 'ADD' ? 'ADDED' : action === 'REMOVE' ? 'REMOVED' : 'UPDATED',
-        );
-      }
+    if (repairs.length === 0) return report;
+    await applyChange(access, repairs, this.#parts);
+    await this.#refresh(access);
+    for (const { publicKey, action } of repairs) {
+      this.#say(access, publicKey, action === 'REMOVE' ? 'REMOVED' : 'UPDATED');
     }
-    return report;
+    // Fixed is what a second look does not find any more.
+    const { report: now } = await findDrift(access, { ...input, fix: false }, this.#parts);
+    return repaired(report, now);
   }
 
   /** Runs under the interface's lock, after what an earlier process left unfinished. */

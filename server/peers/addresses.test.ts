@@ -5,6 +5,7 @@ import { AddressesExhausted, findOverlap, nextFreeAddresses } from './addresses.
 
 /** Milliseconds of this process's own CPU time: what else the machine does must fail no test. */
 const cpu = () => process.cpuUsage().user / 1000;
+
 describe('nextFreeAddresses', () => {
   test.each([
     [['10.8.0.1/24'], [], ['10.8.0.2/32']],

@@ -82,24 +82,41 @@ export async function findDrift(
     const found = differences(sides);
     if (found.length === 0) continue;
     const target = input.fix ? targetOf(sides, input.source) : 'leave';
-    const repair = target === 'leave' ? null : repairOf(access, sides, target, input.source, parts);
-    if (repair) repairs.push(repair);
+    if (target !== 'leave') repairs.push(repairOf(access, sides, target, input.source, parts));
     for (const { kind, message } of found) {
-      const fixed = repair !== null && isFixed(kind, sides, target, input.source);
-      inconsistencies.push({ kind, publicKey: sides.publicKey, interface: access.name, message, fixed });
+      inconsistencies.push({
+        kind,
+        publicKey: sides.publicKey,
+        interface: access.name,
+        message,
+        fixed: false,
+      });
     }
   }
-  const fixedCount = inconsistencies.filter(({ fixed }) => fixed).length;
   return {
     repairs,
     report: {
-      inSync: fixedCount === inconsistencies.length,
+      inSync: inconsistencies.length === 0,
       peersOnInterface: device.peers.length,
       peersInDatabase: rows.filter((row) => row.registered).length,
       peersInConfig: config?.file.peers.length ?? 0,
       inconsistencies,
-      fixedCount,
+      fixedCount: 0,
     },
+  };
+}
+
+/** What was found, with what a second look after the repairs says of it. */
+export function repaired(found: SyncReport, now: SyncReport): SyncReport {
+  const key = ({ kind, publicKey }: Inconsistency) => `${kind} ${publicKey}`;
+  const left = new Set(now.inconsistencies.map(key));
+  const inconsistencies = found.inconsistencies.map((one) => ({ ...one, fixed: !left.has(key(one)) }));
+  const known = new Set(inconsistencies.map(key));
+  const fresh = now.inconsistencies.filter((one) => !known.has(key(one)));
+  return {
+    ...now,
+    inconsistencies: [...inconsistencies, ...fresh],
+    fixedCount: inconsistencies.filter(({ fixed }) => fixed).length,
   };
 }
 
@@ -294,10 +311,4 @@ function withKey(file: ConfigFile, publicKey: string, presharedKey: Secret | nul
   const now = file.peer(publicKey)?.presharedKey ?? null;
   if (now?.reveal() === presharedKey?.reveal()) return file;
   return file.updatePeer(publicKey, { presharedKey });
-}
-
-/** A peer that leaves the database under WIREGUARD may still stand in the file: that stays a difference. */
-function isFixed(kind: InconsistencyKind, sides: Sides, target: Target, source: SyncSource): boolean {
-  if (source !== 'WIREGUARD' || target !== null) return true;
-  return kind === 'MISSING_IN_CONFIG' || sides.file === null;
 }

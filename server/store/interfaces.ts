@@ -20,7 +20,10 @@ export function parseInterfaceName(text: string): InterfaceName {
  * The interface that an argument names; null where none was given.
  * @throws Refusal NOT_FOUND where there is none, BAD_USER_INPUT where several gateways have the name
  */
-export async function resolveInterface(db: Database, text: string | null | undefined): Promise<Interface | null> {
+export async function resolveInterface(
+  db: Database,
+  text: string | null | undefined,
+): Promise<Interface | null> {
   if (text === null || text === undefined) return null;
   const { gateway, name } = parseInterfaceName(text);
   const found = await db.reader.interface.findMany({
@@ -28,12 +31,17 @@ export async function resolveInterface(db: Database, text: string | null | undef
     orderBy: { gateway: 'asc' },
   });
   const [only] = found;
-  if (!only) throw new Refusal('NOT_FOUND', `There is no interface ${text}. The query 'interfaces' lists them.`);
+  if (!only)
+    throw new Refusal('NOT_FOUND', `There is no interface ${text}. The query 'interfaces' lists them.`);
   if (found.length > 1) {
     const names = found.map((row) => `${row.gateway}/${row.name}`).join(', ');
-    throw new Refusal('BAD_USER_INPUT', `Several gateways have an interface ${name}: say which, of ${names}.`, {
-      field: 'interface',
-    });
+    throw new Refusal(
+      'BAD_USER_INPUT',
+      `Several gateways have an interface ${name}: say which, of ${names}.`,
+      {
+        field: 'interface',
+      },
+    );
   }
   return only;
 }

@@ -91,7 +91,9 @@ export async function loadMonths(
   interfaceId: number,
   month: string,
 ): Promise<Map<number, LoadedMonth>> {
-  const current = await db.reader.monthlyUsage.findMany({ where: { yearMonth: month, peer: { interfaceId } } });
+  const current = await db.reader.monthlyUsage.findMany({
+    where: { yearMonth: month, peer: { interfaceId } },
+  });
   const earlier = await db.reader.monthlyUsage.groupBy({
     by: ['peerId'],
     where: { yearMonth: { lt: month }, peer: { interfaceId } },

@@ -200,7 +200,11 @@ export async function writeEpochs(tx: Transaction, rows: readonly EpochRow[]): P
 }
 
 /** Adds a closed minute to the three resolutions. */
-export async function addHistory(tx: Transaction, bucket: Bucket, rows: readonly HistoryRow[]): Promise<void> {
+export async function addHistory(
+  tx: Transaction,
+  bucket: Bucket,
+  rows: readonly HistoryRow[],
+): Promise<void> {
   const json = array(rows, (row) => [row.id, row.received, row.sent].join());
   await tx.$executeRaw`
     INSERT INTO usage_minutes (peer_id, start, received, sent)

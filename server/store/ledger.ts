@@ -222,7 +222,8 @@ export class Ledger {
   #show(peer: BookPeer, name: string | null): void {
     peer.seen = { name, addedOn: this.#fold.at };
     this.#owed.seen.add(peer);
-    this.#fold.added.push(peer);
+    // At the first sight nothing was added: it was there.
+    if (this.#state !== null) this.#fold.added.push(peer);
   }
 
   #apply(peer: BookPeer, gain: PeerGain, seconds: number): void {

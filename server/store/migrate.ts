@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   bindMigrationAwareSqlAdapterFactory,
+  type SqlDriverAdapter,
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
@@ -21,20 +22,16 @@ export const PRISMA_DIR = findUp('prisma');
 const EVERYTHING = { externalTables: [], externalEnums: [] };
 
 /** Applies what is missing. Resolves to the names of the migrations applied now. */
-export async function migrate(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
-  const engine = await openEngine(factory);
-  try {
+export function migrate(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
+  return withEngine(factory, async (engine) => {
     const output = await engine.applyMigrations({ migrationsList: readMigrations(), filters: EVERYTHING });
     return output.appliedMigrationNames;
-  } finally {
-    engine.free();
-  }
+  });
 }
 
-/** The SQL from the committed migrations' end state given by `from` (empty: all of it) to `schema.prisma`. */
-export async function diff(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string> {
-  const engine = await openEngine(factory);
-  try {
+/** The SQL that makes an empty database what `schema.prisma` says. */
+export function diff(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string> {
+  return withEngine(factory, async (engine) => {
     const result = await engine.diff({
       from: { tag: 'empty' },
       to: { tag: 'schemaDatamodel', files: [{ path: SCHEMA, content: readSchema() }] },
@@ -43,9 +40,7 @@ export async function diff(factory: SqlMigrationAwareDriverAdapterFactory): Prom
       filters: EVERYTHING,
     });
     return result.stdout ?? '';
-  } finally {
-    engine.free();
-  }
+  });
 }
 
 /** Node has it; only the browser's types describe it. */
@@ -57,14 +52,34 @@ interface WasmApi {
 
 let instantiated: Promise<void> | null = null;
 
-async function openEngine(factory: SqlMigrationAwareDriverAdapterFactory): Promise<SchemaEngine> {
+/** The engine takes SQLite's exclusive lock and leaves its connections open: they are closed here. */
+async function withEngine<T>(
+  factory: SqlMigrationAwareDriverAdapterFactory,
+  work: (engine: SchemaEngine) => Promise<T>,
+): Promise<T> {
   instantiated ??= instantiate();
   await instantiated;
-  return bindings.SchemaEngine.new(
+  const opened: SqlDriverAdapter[] = [];
+  const keep = async (adapter: Promise<SqlDriverAdapter>) => {
+    opened.push(await adapter);
+    return adapter;
+  };
+  const engine = await bindings.SchemaEngine.new(
     { datamodels: [[SCHEMA, readSchema()]] },
     () => undefined,
-    bindMigrationAwareSqlAdapterFactory(factory),
+    bindMigrationAwareSqlAdapterFactory({
+      provider: factory.provider,
+      adapterName: factory.adapterName,
+      connect: () => keep(factory.connect()),
+      connectToShadowDb: () => keep(factory.connectToShadowDb()),
+    }),
   );
+  try {
+    return await work(engine);
+  } finally {
+    engine.free();
+    for (const adapter of opened) await adapter.dispose();
+  }
 }
 
 /** Node 20 cannot import `.wasm`; this is what the package's entry does with it. */
@@ -106,7 +121,8 @@ function findUp(name: string): string {
     const candidate = path.join(dir, name);
     if (readdirSync(dir).includes(name) && readdirSync(candidate).includes(SCHEMA)) return candidate;
     const parent = path.dirname(dir);
-    if (parent === dir) throw new Error(`the folder ${name}/ with ${SCHEMA} is missing from the installation`);
+    if (parent === dir)
+      throw new Error(`the folder ${name}/ with ${SCHEMA} is missing from the installation`);
     dir = parent;
   }
 }

@@ -75,7 +75,11 @@ export class Owed {
         WHERE peer_id IN (SELECT id FROM peers WHERE interface_id = ${interfaceId})`;
     }
     for (const { bucket, gains } of this.#minutes) {
-      const history = written(gains, ([peer]) => peer, ([, gain], id) => ({ id, ...gain }));
+      const history = written(
+        gains,
+        ([peer]) => peer,
+        ([, gain], id) => ({ id, ...gain }),
+      );
       await rows.addHistory(tx, bucket, history);
     }
     const counters = written(this.peers, self, counterRow);
@@ -83,10 +87,21 @@ export class Owed {
     const months = written(this.months, (month) => month.peer, monthRow);
     if (months.length > 0) await rows.writeMonths(tx, months);
     for (const [month, peers] of this.#late) {
-      await rows.accumulateAgain(tx, written(peers, self, (_, id) => id), month);
+      await rows.accumulateAgain(
+        tx,
+        written(peers, self, (_, id) => id),
+        month,
+      );
     }
     for (const turns of this.#epochs) {
-      await rows.writeEpochs(tx, written(turns, (turn) => turn.peer, ({ ended, began }, id) => ({ id, ended, began })));
+      await rows.writeEpochs(
+        tx,
+        written(
+          turns,
+          (turn) => turn.peer,
+          ({ ended, began }, id) => ({ id, ended, began }),
+        ),
+      );
     }
   }
 
@@ -159,7 +174,11 @@ function self(peer: BookPeer): BookPeer {
 }
 
 /** The rows of peers that have one in the database; a forgotten peer has none to write to. */
-function written<T, R>(items: Iterable<T>, peer: (item: T) => BookPeer, row: (item: T, id: number) => R): R[] {
+function written<T, R>(
+  items: Iterable<T>,
+  peer: (item: T) => BookPeer,
+  row: (item: T, id: number) => R,
+): R[] {
   const out: R[] = [];
   for (const item of items) {
     const { id, forgotten } = peer(item);

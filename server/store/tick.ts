@@ -73,7 +73,16 @@ export interface Fold {
 }
 
 export function emptyFold(): Fold {
-  return { at: 0, device: null, received: 0n, sent: 0n, changed: new Map(), added: [], resets: [], turned: [] };
+  return {
+    at: 0,
+    device: null,
+    received: 0n,
+    sent: 0n,
+    changed: new Map(),
+    added: [],
+    resets: [],
+    turned: [],
+  };
 }
 
 export function touch(fold: Fold, peer: BookPeer, received = 0n, sent = 0n): void {
