@@ -5,6 +5,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Calendar } from './accounting/calendar.ts';
 import type { Clock } from './collector/clock.ts';
+import { dialled } from './collector/endpoint.ts';
 import { Watch, type Access, type CollectorMetrics, type WatchParts } from './collector/watch.ts';
 import type { EventHub } from './events.ts';
 import type { Logger } from './log.ts';
@@ -74,6 +75,7 @@ export class Collector {
     this.#watchParts = {
       ...parts,
       metrics: parts.metrics ?? null,
+      endpoint: options.endpoint,
       leases: new LeaseKeeper(db, me, () => clock.monotonic()),
       onClaim: (access) => this.#onClaim(access),
     };
@@ -89,6 +91,7 @@ export class Collector {
     await this.#discover();
     await Promise.all([...this.#watches.values()].map((watch) => watch.sample()));
     await this.#disown();
+    for (const watch of this.#watches.values()) await this.#lookAround(watch);
     for (const watch of this.#watches.values()) this.#loop(watch);
     this.#repeat('discovery', DISCOVERY_MS, () => this.#discover());
     this.#repeat('retention', RETENTION_MS, () => {
@@ -254,7 +257,7 @@ export class Collector {
     const config = await readConfig(configDir, watch.name).catch(() => null);
     const configured = config?.file.interface.addresses ?? [];
     const addresses = configured.length > 0 ? configured : hostAddresses(watch.name);
-    const data = { addresses: addresses.join(', '), endpoint: withPort(endpoint, row.listenPort) };
+    const data = { addresses: addresses.join(', '), endpoint: dialled(endpoint, row.listenPort) };
     if (data.addresses === row.addresses && data.endpoint === row.endpoint) return;
     await writeSurroundings(this.#parts.db, watch.interfaceId, data);
   }
@@ -278,10 +281,4 @@ function hostAddresses(name: string): string[] {
   return (networkInterfaces()[name] ?? []).flatMap(({ cidr }) =>
     cidr === null || cidr.startsWith('fe80:') ? [] : [cidr],
   );
-}
-
-function withPort(endpoint: string | null, listenPort: number | null): string | null {
-  if (endpoint === null) return null;
-  if (/:\d+$/.test(endpoint) && !/^[^[]*:.*:/.test(endpoint)) return endpoint;
-  return listenPort === null ? null : `${endpoint}:${String(listenPort)}`;
 }

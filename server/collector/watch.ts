@@ -30,6 +30,8 @@ export interface WatchParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: CollectorMetrics | null;
+  /** As configured: a host, or host:port. */
+  readonly endpoint: string | null;
   /** Called under the lock when this process begins to account the interface, before its first sample. */
   readonly onClaim: (access: Access) => Promise<void>;
 }
@@ -41,6 +43,8 @@ export interface Access {
   readonly gateway: string;
   readonly driver: Driver;
   readonly ledger: Ledger;
+  /** What clients of this host dial, as configured: a host, or host:port. */
+  readonly endpoint: string | null;
   /** Takes a sample and commits it. @throws Refusal WIREGUARD_UNAVAILABLE */
   sample(): Promise<Device>;
 }
@@ -132,6 +136,7 @@ export class Watch {
       gateway: this.gateway,
       driver: this.driver,
       ledger,
+      endpoint: this.#parts.endpoint,
       sample: async () => {
         const result = await this.#sample();
         if (result.kind === 'counted') return result.device;

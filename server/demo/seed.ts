@@ -23,7 +23,17 @@ const MINUTES_HOURS = 6;
 export async function seedYear(db: Database, calendar: Calendar, demo: Demo): Promise<void> {
   await db.write(async (tx) => {
     const { id } = await tx.interface.create({
-      data: { gateway: demo.gateway, name: demo.name, publicKey: demo.publicKey, simulated: true },
+      data: {
+        gateway: demo.gateway,
+        name: demo.name,
+        publicKey: demo.publicKey,
+        simulated: true,
+        // As last sampled before a reboot: the first sample of the demo shows what a reset is.
+        bootId: 'before the demo',
+        monotonic: 0n,
+        clock: BigInt(demo.now),
+        lastCollectedAt: BigInt(demo.now),
+      },
     });
     for (const peer of demo.traffic.peers) await seedPeer(tx, calendar, demo, id, peer);
   });
@@ -61,16 +71,21 @@ async function seedPeer(
       sortName: sortNameOf(text),
       searchText: searchTextOf(text),
       counters: {
-        create: { totalReceived: total.received, totalSent: total.sent, total: total.received + total.sent },
+        create: {
+          running: true,
+          rx: total.received,
+          tx: total.sent,
+          totalReceived: total.received,
+          totalSent: total.sent,
+          total: total.received + total.sent,
+        },
       },
       epochs: {
         create: {
           startedAt: BigInt(first),
-          endedAt: BigInt(now),
           cause: 'FIRST_SEEN',
           baseReceived: 0n,
           baseSent: 0n,
-          ...total,
         },
       },
     },

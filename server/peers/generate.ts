@@ -1,4 +1,5 @@
 /** A new peer: keys, addresses, the three places, and the client's file. */
+import { dialled } from '../collector/endpoint.ts';
 import type { Access } from '../collector/watch.ts';
 import { Refusal } from '../refusal.ts';
 import type { ConfigFile } from '../wireguard/config-file.ts';
@@ -99,7 +100,7 @@ export async function generateStep(
     serverPublicKey: device.publicKey,
     presharedKey,
     clientAllowedIPs,
-    endpoint: row.endpoint,
+    endpoint: dialled(access.endpoint, device.listenPort),
     persistentKeepalive,
     name,
     interfaceName: access.name,

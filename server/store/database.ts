@@ -5,13 +5,15 @@
  */
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { Mutex } from 'async-mutex';
-import { migrate } from './migrate.ts';
+import { migrateOnce } from './migrate.ts';
 import { PrismaClient, type Prisma } from './generated/client.ts';
 
 export type Transaction = Prisma.TransactionClient;
 
 /** Milliseconds that a statement waits for another process's lock: SQLite waits in our only thread. */
 const LOCK_WAIT_MS = 200;
+/** Another server's migrations may be under way. */
+const MIGRATION_WAIT_MS = 10_000;
 const TRANSACTION_MS = 30_000;
 
 export class Database {
@@ -30,18 +32,19 @@ export class Database {
    * @param url `file:` and a path
    */
   static async open(url: string): Promise<Database> {
-    const factory = new PrismaBetterSqlite3({ url, timeout: LOCK_WAIT_MS });
-    const writer = new PrismaClient({ adapter: factory });
+    const connect = (timeout: number) => new PrismaBetterSqlite3({ url, timeout });
+    await migrateOnce(connect(MIGRATION_WAIT_MS));
+    const writer = new PrismaClient({ adapter: connect(LOCK_WAIT_MS) });
+    const reader = new PrismaClient({ adapter: connect(LOCK_WAIT_MS) });
     try {
       await writer.$queryRaw`PRAGMA journal_mode = WAL`;
       // Each commit reaches the disk: a power cut costs at most the tick under way.
       await writer.$executeRaw`PRAGMA synchronous = FULL`;
-      await migrate(new PrismaBetterSqlite3({ url, timeout: 10_000 }));
-      const reader = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url, timeout: LOCK_WAIT_MS }) });
       await reader.$executeRaw`PRAGMA query_only = ON`;
       return new Database(reader, writer);
     } catch (error) {
       await writer.$disconnect();
+      await reader.$disconnect();
       throw error;
     }
   }

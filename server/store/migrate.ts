@@ -19,7 +19,33 @@ const SCHEMA = 'schema.prisma';
 /** The folder that holds `schema.prisma` and `migrations/`, from source and from `dist/`. */
 export const PRISMA_DIR = findUp('prisma');
 
+const MIGRATIONS_DIR = path.join(PRISMA_DIR, 'migrations');
 const EVERYTHING = { externalTables: [], externalEnums: [] };
+
+/**
+ * Applies what is missing, without the engine where nothing is: it wants the database for itself, and another
+ * server may be at it.
+ */
+export async function migrateOnce(factory: SqlMigrationAwareDriverAdapterFactory): Promise<void> {
+  const wanted = migrationNames();
+  const applied = await appliedMigrations(factory);
+  if (wanted.some((name) => !applied.has(name))) await migrate(factory);
+}
+
+async function appliedMigrations(factory: SqlMigrationAwareDriverAdapterFactory): Promise<Set<string>> {
+  const connection = await factory.connect();
+  const ask = (sql: string) => connection.queryRaw({ sql, args: [], argTypes: [] });
+  try {
+    const table = await ask(
+      "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_prisma_migrations'",
+    );
+    if (table.rows.length === 0) return new Set();
+    const { rows } = await ask('SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL');
+    return new Set(rows.map(([name]) => String(name)));
+  } finally {
+    await connection.dispose();
+  }
+}
 
 /** Applies what is missing. Resolves to the names of the migrations applied now. */
 export function migrate(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string[]> {
@@ -96,23 +122,25 @@ function readSchema(): string {
 }
 
 function readMigrations(): MigrationList {
-  const baseDir = path.join(PRISMA_DIR, 'migrations');
-  const names = readdirSync(baseDir, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort();
   return {
-    baseDir,
+    baseDir: MIGRATIONS_DIR,
     lockfile: { path: 'migration_lock.toml', content: 'provider = "sqlite"\n' },
     shadowDbInitScript: '',
-    migrationDirectories: names.map((name) => ({
+    migrationDirectories: migrationNames().map((name) => ({
       path: name,
       migrationFile: {
         path: 'migration.sql',
-        content: { tag: 'ok', value: readFileSync(path.join(baseDir, name, 'migration.sql'), 'utf8') },
+        content: { tag: 'ok', value: readFileSync(path.join(MIGRATIONS_DIR, name, 'migration.sql'), 'utf8') },
       },
     })),
   };
+}
+
+function migrationNames(): string[] {
+  return readdirSync(MIGRATIONS_DIR, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
 }
 
 function findUp(name: string): string {
