@@ -93,7 +93,7 @@ function parse(cursor: string): Key | null {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     const plain =
       Array.isArray(key) && key.every((part) => typeof part === 'string' || typeof part === 'number');
-    return plain ? (key as Key) : null;
+    return plain ? key : null;
   } catch {
     return null;
   }
@@ -101,10 +101,11 @@ function parse(cursor: string): Key | null {
 
 /** A whole number of a cursor. @throws Refusal BAD_USER_INPUT */
 export function wholePart(part: string | number | undefined): bigint {
-  if (!/^-?\d{1,19}$/.test(String(part))) {
+  const text = String(part);
+  if (!/^-?\d{1,19}$/.test(text)) {
     throw new Refusal('BAD_USER_INPUT', 'The cursor was altered: take one from pageInfo or edges.', {
       field: 'after',
     });
   }
-  return BigInt(part as string | number);
+  return BigInt(text);
 }
