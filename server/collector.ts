@@ -16,6 +16,7 @@ import { LeaseKeeper, thisProcess } from './store/lease.ts';
 import { dropOldHistory } from './store/retention.ts';
 import { readConfig } from './wireguard/config-store.ts';
 import { createDriver, findDevices } from './wireguard/discover.ts';
+import { WireGuardError } from './wireguard/errors.ts';
 import type { Driver } from './wireguard/types.ts';
 
 export interface CollectorOptions {
@@ -31,6 +32,8 @@ export interface CollectorOptions {
   readonly simulated: boolean;
   readonly keepMinutes: number;
   readonly keepHours: number;
+  /** Milliseconds that a device has for its reply; the driver's own where it is not given. */
+  readonly deadlineMs?: number;
 }
 
 export interface CollectorParts {
@@ -117,7 +120,10 @@ export class Collector {
 
   /** One sample of every interface now; one under way is shared. */
   async collect(): Promise<{ collectedAt: number; interfaces: number; peers: number }> {
-    await this.#discover();
+    await this.#discover().catch((error: unknown) => {
+      if (!(error instanceof WireGuardError)) throw error;
+      throw new Refusal('WIREGUARD_UNAVAILABLE', error.message, { cause: error });
+    });
     let interfaces = 0;
     let peers = 0;
     const reasons: string[] = [];
@@ -174,15 +180,16 @@ export class Collector {
   }
 
   async #find(): Promise<void> {
-    const { socketDir, interfaces, kernel, gateway, simulated } = this.#options;
+    const { socketDir, interfaces, kernel, gateway, simulated, deadlineMs } = this.#options;
+    const how = { socketDir, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
     const found = await findDevices({ socketDir, only: interfaces, wg: kernel });
     for (const device of found) {
       const known = this.#watches.get(device.name);
       if (known) {
-        if (known.driver.kind !== device.kind) known.driver = createDriver(device, { socketDir });
+        if (known.driver.kind !== device.kind) known.driver = createDriver(device, how);
         continue;
       }
-      const driver = createDriver(device, { socketDir });
+      const driver = createDriver(device, how);
       const interfaceId = await ensureInterface(this.#parts.db, gateway, device.name, simulated);
       this.#watch(interfaceId, device.name, driver);
     }

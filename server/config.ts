@@ -62,7 +62,11 @@ const settings = z.object({
     .string()
     .refine(() => false, 'Redis is not supported by this version; leave it unset')
     .optional(),
-  GATEWAY: z.string().regex(PLAIN, 'is empty or has blanks or a slash in it').max(64, 'is too long').optional(),
+  GATEWAY: z
+    .string()
+    .regex(PLAIN, 'is empty or has blanks or a slash in it')
+    .max(64, 'is too long')
+    .optional(),
   WG_INTERFACE: z
     .string()
     .transform((list) => list.split(',').map((name) => name.trim()))
@@ -78,10 +82,7 @@ const settings = z.object({
   COLLECT_INTERVAL: decimal
     .pipe(z.number().min(0.05, 'is shorter than 0.05 seconds').max(86_400, 'is longer than a day'))
     .default(1),
-  TZ: z
-    .string()
-    .refine(isZone, 'is no time zone of the IANA database, such as Europe/Berlin')
-    .default('UTC'),
+  TZ: z.string().refine(isZone, 'is no time zone of the IANA database, such as Europe/Berlin').default('UTC'),
   WIREMETER_ADMIN_TOKEN: z
     .string()
     .min(32, 'is shorter than 32 characters')

@@ -8,7 +8,14 @@ import { sendGraphiQL, wantsGraphiQL } from './http/graphiql.ts';
 import { setSecurityHeaders } from './http/headers.ts';
 import { livez, Readiness } from './http/health.ts';
 import { Metrics } from './http/metrics.ts';
-import { allowMethods, hasJsonBody, sendGraphQLRefusal, sendJson, sendRefusal } from './http/respond.ts';
+import {
+  allowMethods,
+  hasJsonBody,
+  pathOf,
+  sendGraphQLRefusal,
+  sendJson,
+  sendRefusal,
+} from './http/respond.ts';
 import { SessionRoute } from './http/session.ts';
 import { builtWebDir, staticRoute, type StaticRoute } from './http/static.ts';
 import { WebSocketRoute } from './http/websocket.ts';
@@ -185,17 +192,15 @@ export class HttpServer {
 
   #addGauges(): void {
     const { events } = this.#services;
-    this.metrics.gauge('wiremeter_subscribers', 'Open subscriptions.', () => events.count('traffic') + events.count('peers'));
+    this.metrics.gauge(
+      'wiremeter_subscribers',
+      'Open subscriptions.',
+      () => events.count('traffic') + events.count('peers'),
+    );
     this.metrics.gauge('wiremeter_websockets', 'Open WebSockets.', () => this.#websocket.count);
   }
 }
 
 function endUpgrade(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-/** The path without query; what is no path is nobody's. */
-function pathOf(req: IncomingMessage): string {
-  const [path = '/'] = (req.url ?? '/').split('?');
-  return path;
 }

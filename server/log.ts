@@ -10,5 +10,8 @@ export function createLogger(level: string): Logger {
     redact: ['authorization', 'cookie', 'token', '*.authorization', '*.cookie', '*.token', 'req.headers'],
   };
   if (!process.stderr.isTTY) return pino(options, pino.destination(2));
-  return pino(options, pretty({ destination: 2, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', sync: true }));
+  return pino(
+    options,
+    pretty({ destination: 2, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', sync: true }),
+  );
 }

@@ -23,10 +23,12 @@ export class Peers {
   readonly #events: EventHub;
 
   constructor(collector: Collector, events: EventHub, parts: ChangeParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, refused: new Set() };
     this.#collector = collector;
     this.#events = events;
-    collector.onClaim = (access) => this.#settle(access);
+    collector.onClaim = async (access) => {
+      await settleChanges(access, this.#parts);
+    };
   }
 
   async generate(input: GeneratePeerInput): Promise<{ peerId: number; clientConfig: string }> {
@@ -49,12 +51,16 @@ export class Peers {
 
   async delete(input: DeletePeerInput): Promise<{ deletedPublicKeys: string[] }> {
     const deletedPublicKeys: string[] = [];
-    for (const { of, peers } of await findDeletion(this.#parts.db, input)) {
+    const meant = await findDeletion(this.#parts.db, input).catch((error: unknown) => {
+      throw refusalOf(error);
+    });
+    await this.#allThere(meant.map(({ of }) => of));
+    for (const { of, peers } of meant) {
       await this.#change(of, async (access) => {
         const steps = await deleteSteps(access, peers, input.keepUsageHistory, this.#parts);
         await this.#apply(access, steps, 'REMOVED');
+        deletedPublicKeys.push(...steps.map(({ publicKey }) => publicKey));
       });
-      deletedPublicKeys.push(...peers.map(({ publicKey }) => publicKey));
     }
     return { deletedPublicKeys };
   }
@@ -63,10 +69,12 @@ export class Peers {
     const only = await resolveInterface(this.#parts.db, input.interface);
     const watched = this.#collector.health();
     const rows = only ? [only] : await this.#parts.db.reader.interface.findMany({ orderBy: { name: 'asc' } });
+    const meant = rows.filter(
+      (row) => only || watched.some((one) => one.interface === row.name && one.gateway === row.gateway),
+    );
+    if (input.fix) await this.#allThere(meant);
     const reports: SyncReport[] = [];
-    for (const row of rows) {
-      const here = watched.some((one) => one.interface === row.name && one.gateway === row.gateway);
-      if (!only && !here) continue;
+    for (const row of meant) {
       reports.push(await this.#change(row, (access) => this.#syncOne(access, input)));
     }
     if (reports.length === 0) throw new Refusal('WIREGUARD_UNAVAILABLE', NO_INTERFACE);
@@ -94,6 +102,12 @@ export class Peers {
     // Fixed is what a second look does not find any more.
     const { report: now } = await findDrift(access, { ...input, fix: false }, this.#parts);
     return repaired(report, now);
+  }
+
+  /** A change of several interfaces begins where each of them can be used. @throws Refusal */
+  async #allThere(interfaces: readonly Interface[]): Promise<void> {
+    if (interfaces.length < 2) return;
+    for (const row of interfaces) await this.#change(row, (access) => access.look());
   }
 
   /** Runs under the interface's lock, after what an earlier process left unfinished. */

@@ -32,7 +32,10 @@ export interface WatchParts {
   readonly metrics: CollectorMetrics | null;
   /** As configured: a host, or host:port. */
   readonly endpoint: string | null;
-  /** Called under the lock when this process begins to account the interface, before its first sample. */
+  /**
+   * Called under the lock when this process begins to account the interface, before its first sample. What it
+   * throws makes it be called again before each sample until it does not.
+   */
   readonly onClaim: (access: Access) => Promise<void>;
 }
 
@@ -47,11 +50,21 @@ export interface Access {
   readonly endpoint: string | null;
   /** Takes a sample and commits it. @throws Refusal WIREGUARD_UNAVAILABLE */
   sample(): Promise<Device>;
+  /** The same, also where the device answers without any peer, which is no sample: for what puts that right. */
+  look(): Promise<Device>;
+  /** Something is left in the journal: it is to be settled once the interface can be read. */
+  settleLater(): void;
 }
 
 export type SampleResult =
   | { readonly kind: 'counted'; readonly device: Device }
-  | { readonly kind: 'failed'; readonly status: InterfaceStatus; readonly reason: string }
+  | {
+      readonly kind: 'failed';
+      readonly status: InterfaceStatus;
+      readonly reason: string;
+      /** A whole reply that is no sample. */
+      readonly device?: Device;
+    }
   | { readonly kind: 'elsewhere'; readonly reason: string };
 
 export class Watch {
@@ -69,6 +82,8 @@ export class Watch {
   #written: string | null = null;
   #elsewhere: string | null = null;
   #lastCounted: bigint | null = null;
+  #unsettled = false;
+  #settleProblem: string | null = null;
 
   constructor(
     of: {
@@ -98,7 +113,7 @@ export class Watch {
       this.#lastCounted === null ? null : Number(this.#parts.clock.monotonic() - this.#lastCounted) / 1e6;
     return {
       status: this.#status,
-      reason: this.#reason,
+      reason: this.#elsewhere ?? this.#reason,
       lastSampleAgeMs: age,
       elsewhere: this.#elsewhere !== null,
     };
@@ -107,11 +122,18 @@ export class Watch {
   /** One sample. Whoever asks while one is under way shares it. */
   sample(): Promise<SampleResult> {
     this.#sampling ??= this.#lock
-      .runExclusive(() => this.#sample())
+      .runExclusive(() => this.#tick())
       .finally(() => {
         this.#sampling = null;
       });
     return this.#sampling;
+  }
+
+  async #tick(): Promise<SampleResult> {
+    // Before the sample, which would take what is to be taken back for a stranger; and never from within a
+    // change, whose own journal is open.
+    if (this.#unsettled && this.#ledger) await this.#settle(this.#ledger);
+    return this.#sample();
   }
 
   /** Runs a change with nobody else at the interface. @throws Refusal where another server accounts it */
@@ -123,8 +145,10 @@ export class Watch {
   async close(): Promise<void> {
     await this.#lock.runExclusive(async () => {
       if (!this.#ledger) return;
+      // The sample may show that it is lost.
+      const { lease } = this.#ledger;
       await this.#sample();
-      await this.#parts.leases.release(this.#ledger.lease);
+      await this.#parts.leases.release(lease);
       this.#ledger = null;
     });
   }
@@ -142,6 +166,15 @@ export class Watch {
         if (result.kind === 'counted') return result.device;
         throw new Refusal('WIREGUARD_UNAVAILABLE', `${this.name}: ${result.reason}`);
       },
+      look: async () => {
+        const result = await this.#sample();
+        if (result.kind === 'counted') return result.device;
+        if (result.kind === 'failed' && result.device) return result.device;
+        throw new Refusal('WIREGUARD_UNAVAILABLE', `${this.name}: ${result.reason}`);
+      },
+      settleLater: () => {
+        this.#unsettled = true;
+      },
     };
   }
 
@@ -158,8 +191,27 @@ export class Watch {
     const ledger = await Ledger.load(this.#parts.db, this.#parts.calendar, claimed);
     // Before the claim is told: settling takes samples itself.
     this.#ledger = ledger;
-    await this.#parts.onClaim(this.#access(ledger));
+    await this.#settle(ledger);
     return ledger;
+  }
+
+  async #settle(ledger: Ledger): Promise<void> {
+    // Before it begins: it takes samples itself.
+    this.#unsettled = false;
+    try {
+      await this.#parts.onClaim(this.#access(ledger));
+      this.#settleProblem = null;
+    } catch (error) {
+      this.#unsettled = true;
+      const problem = error instanceof Error ? error.message : String(error);
+      if (this.#settleProblem !== problem) {
+        this.#parts.log.error(
+          { interface: this.name, err: error },
+          'unfinished changes stay unsettled for now',
+        );
+      }
+      this.#settleProblem = problem;
+    }
   }
 
   async #sample(): Promise<SampleResult> {
@@ -176,7 +228,10 @@ export class Watch {
       const { device, instance } = await this.#read();
       const at = { bootId: clock.bootId(), instance, monotonic: clock.monotonic(), wall: clock.wall() };
       const ignored = await ledger.fold(device, at, this.#names);
-      if (ignored === 'empty') return await this.#failed(ledger, 'UNREADABLE', EMPTY, 'EMPTY');
+      if (ignored === 'empty') {
+        const failed = await this.#failed(ledger, 'UNREADABLE', EMPTY, 'EMPTY');
+        return failed.kind === 'failed' && device.publicKey !== null ? { ...failed, device } : failed;
+      }
       if (ignored === 'stale') return { kind: 'counted', device };
       this.#publish(await ledger.commit());
       this.#lastCounted = at.monotonic;

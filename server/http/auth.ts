@@ -60,7 +60,8 @@ export class Auth {
 
   /** `Bearer TOKEN` */
   ofAuthorization(authorization: unknown): SignedIn | null {
-    const [, token] = typeof authorization === 'string' ? (/^Bearer +(\S+) *$/i.exec(authorization) ?? []) : [];
+    const [, token] =
+      typeof authorization === 'string' ? (/^Bearer +(\S+) *$/i.exec(authorization) ?? []) : [];
     return token !== undefined && this.isToken(token) ? { viewer: ADMIN, session: null } : null;
   }
 

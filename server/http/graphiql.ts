@@ -52,14 +52,12 @@ let page: Promise<Page> | null = null;
 
 /** True for a browser that opens `/graphql` as a page. */
 export function wantsGraphiQL(req: IncomingMessage): boolean {
-  return (
-    (req.method === 'GET' || req.method === 'HEAD') && (req.headers.accept ?? '').includes('text/html')
-  );
+  return (req.method === 'GET' || req.method === 'HEAD') && (req.headers.accept ?? '').includes('text/html');
 }
 
 export async function sendGraphiQL(req: IncomingMessage, res: ServerResponse): Promise<void> {
   const { plain, zipped } = await (page ??= render());
-  const zip = /\bgzip\b/.test(String(req.headers['accept-encoding'] ?? ''));
+  const zip = /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
   const body = zip ? zipped : plain;
   res.writeHead(200, {
     'Content-Type': 'text/html; charset=utf-8',

@@ -29,7 +29,12 @@ export class Readiness {
     const reasons: string[] = [];
     const problem = await this.#writeProblem();
     if (problem !== null) reasons.push(`database: ${problem}`);
-    for (const { interface: name, reason, lastSampleAgeMs: age, intervalMs } of this.#services.collector.health()) {
+    for (const {
+      interface: name,
+      reason,
+      lastSampleAgeMs: age,
+      intervalMs,
+    } of this.#services.collector.health()) {
       if (age !== null && age <= INTERVALS * intervalMs) continue;
       const sample = age === null ? 'no sample yet' : `the last sample is ${(age / 1000).toFixed(1)} s old`;
       reasons.push(`${name}: ${sample}${reason === null ? '' : ` (${reason})`}`);

@@ -30,13 +30,27 @@ export function sendRefusal(res: ServerResponse, { code, message }: Refusal, sta
 }
 
 /** The same as a GraphQL response. */
-export function sendGraphQLRefusal(res: ServerResponse, { code, message }: Refusal, status = STATUS[code]): void {
+export function sendGraphQLRefusal(
+  res: ServerResponse,
+  { code, message }: Refusal,
+  status = STATUS[code],
+): void {
   if (status === 401) res.setHeader('WWW-Authenticate', 'Bearer realm="wiremeter"');
   sendJson(res, status, { errors: [{ message, extensions: { code } }] });
 }
 
+/** The path as it was sent, without the query. */
+export function pathOf(req: IncomingMessage): string {
+  const [path = '/'] = (req.url ?? '/').split('?');
+  return path;
+}
+
 /** True where the method is one of them; else the answer is sent. */
-export function allowMethods(req: IncomingMessage, res: ServerResponse, ...methods: readonly string[]): boolean {
+export function allowMethods(
+  req: IncomingMessage,
+  res: ServerResponse,
+  ...methods: readonly string[]
+): boolean {
   if (methods.includes(req.method ?? '')) return true;
   res.setHeader('Allow', methods.join(', '));
   sendRefusal(res, new Refusal('BAD_USER_INPUT', `Use ${methods.join(' or ')} here.`), 405);

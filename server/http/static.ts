@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sirv from 'sirv';
 import { Refusal } from '../refusal.ts';
-import { allowMethods, sendRefusal } from './respond.ts';
+import { allowMethods, pathOf, sendRefusal } from './respond.ts';
 
 export type StaticRoute = (req: IncomingMessage, res: ServerResponse) => void;
 
@@ -21,7 +21,8 @@ export function staticRoute(webDir: string | null): StaticRoute {
   const notFound = (res: ServerResponse, message = 'There is nothing here.'): void =>
     sendRefusal(res, new Refusal('NOT_FOUND', message));
   if (webDir === null || !existsSync(path.join(webDir, 'index.html'))) {
-    return (_req, res) => notFound(res, 'The dashboard was not built: npm run build. The API is at /graphql.');
+    return (_req, res) =>
+      notFound(res, 'The dashboard was not built: npm run build. The API is at /graphql.');
   }
   const files = sirv(webDir, {
     etag: true,
@@ -34,7 +35,8 @@ export function staticRoute(webDir: string | null): StaticRoute {
   });
   return (req, res) => {
     if (!allowMethods(req, res, 'GET', 'HEAD')) return;
-    const { pathname } = new URL(req.url ?? '/', 'http://localhost');
+    const pathname = pathOf(req);
+    if (pathname === '/') req.url = '/index.html';
     files(req, res, () => {
       if (!isPage(req, pathname)) return notFound(res);
       // A view of the dashboard: it reads the address itself.

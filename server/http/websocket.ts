@@ -4,7 +4,15 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GraphQLError, type ExecutionArgs } from 'graphql';
+import {
+  GraphQLError,
+  type execute,
+  type ExecutionArgs,
+  type GraphQLSchema,
+  type parse,
+  type subscribe,
+  type validate,
+} from 'graphql';
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Logger } from '../log.ts';
@@ -24,10 +32,17 @@ interface Extra {
   signedIn: SignedIn | null;
 }
 
-type Enveloped = ReturnType<Yoga['getEnveloped']>;
 interface Executors {
-  readonly execute: Enveloped['execute'];
-  readonly subscribe: Enveloped['subscribe'];
+  readonly execute: typeof execute;
+  readonly subscribe: typeof subscribe;
+}
+
+/** What yoga's plugins made of GraphQL's own steps; its types say `any`. */
+interface Enveloped extends Executors {
+  readonly schema: GraphQLSchema;
+  readonly parse: typeof parse;
+  readonly validate: typeof validate;
+  readonly contextFactory: () => unknown;
 }
 
 export interface WebSocketParts {
@@ -109,7 +124,9 @@ export class WebSocketRoute {
     socket.once('close', (code, reason) => {
       this.#open.delete(extra);
       stopPings();
-      closed(code, reason.toString()).catch((error: unknown) => log.error({ err: error }, 'a WebSocket did not close'));
+      closed(code, reason.toString()).catch((error: unknown) =>
+        log.error({ err: error }, 'a WebSocket did not close'),
+      );
     });
   }
 
@@ -120,12 +137,17 @@ export class WebSocketRoute {
         const authorization = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
         // As over HTTP: a token that was given is the one that counts.
         extra.signedIn =
-          authorization === undefined ? await auth.ofRequest(extra.request) : auth.ofAuthorization(authorization);
+          authorization === undefined
+            ? await auth.ofRequest(extra.request)
+            : auth.ofAuthorization(authorization);
         return extra.signedIn !== null;
       },
       onSubscribe: ({ extra, subscriptions }, _id, payload) => {
         if (Object.keys(subscriptions).length > OPERATIONS) {
-          const refusal = new Refusal('LIMIT_EXCEEDED', `A connection has at most ${String(OPERATIONS)} operations.`);
+          const refusal = new Refusal(
+            'LIMIT_EXCEEDED',
+            `A connection has at most ${String(OPERATIONS)} operations.`,
+          );
           return [mask(refusal, log)];
         }
         return this.#prepare(extra, payload);
@@ -144,7 +166,7 @@ export class WebSocketRoute {
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { yoga, log } = this.#parts;
     if (!signedIn) return [mask(new Refusal('UNAUTHENTICATED', 'Sign in first.'), log)];
-    const enveloped = yoga.getEnveloped({
+    const enveloped: Enveloped = yoga.getEnveloped({
       viewer: signedIn.viewer,
       cutOff: () => cutOff(socket, log),
       req: request,
@@ -153,7 +175,8 @@ export class WebSocketRoute {
     try {
       const document = enveloped.parse(payload.query);
       const invalid = enveloped.validate(enveloped.schema, document);
-      if (invalid.length > 0) return invalid.map((error: GraphQLError) => coded(error, 'GRAPHQL_VALIDATION_FAILED'));
+      if (invalid.length > 0)
+        return invalid.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED'));
       const executors: Executors = { execute: enveloped.execute, subscribe: enveloped.subscribe };
       return {
         schema: enveloped.schema,

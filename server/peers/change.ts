@@ -9,11 +9,13 @@ import type { Access } from '../collector/watch.ts';
 import type { Logger } from '../log.ts';
 import { Refusal } from '../refusal.ts';
 import type { Database, Transaction } from '../store/database.ts';
-import { assertLease } from '../store/lease.ts';
+import { assertLease, LeaseLost } from '../store/lease.ts';
 import { parseConfigFile, type ConfigFile } from '../wireguard/config-file.ts';
-import { editConfig, restoreConfig, type ConfigEdit } from '../wireguard/config-store.ts';
+import { editConfig, readConfig, restoreConfig, type ConfigEdit } from '../wireguard/config-store.ts';
 import { WireGuardError } from '../wireguard/errors.ts';
 import type { PeerChange } from '../wireguard/types.ts';
+import { lookInside, restoreDevice } from './restore.ts';
+import { InputError } from './validate.ts';
 
 /** What a change is for, as its journal keeps it: enough to settle it, and no secret. */
 export type Action = 'ADD' | 'UPDATE' | 'ENABLE' | 'DISABLE' | 'REMOVE' | 'REMOVE_ALL';
@@ -26,8 +28,6 @@ export interface Step {
   readonly file?: (file: ConfigFile) => ConfigFile;
   /** Empty leaves the device. */
   readonly device: readonly PeerChange[];
-  /** What takes `device` back. */
-  readonly undo: readonly PeerChange[];
   /** Writes the rows. @returns what to do in the books once they are committed */
   readonly store: (tx: Transaction) => Promise<(() => void) | undefined>;
 }
@@ -42,15 +42,17 @@ export interface ChangeParts {
   readonly now: () => number;
   /** For tests: called before each stage; what it throws is that stage's failure. */
   readonly onStage?: (stage: Stage) => void | Promise<void>;
+  /** Journal rows of changes that were refused, but which the database did not let go: never to be finished. */
+  readonly refused?: Set<number>;
 }
 
 export async function applyChange(access: Access, steps: readonly Step[], parts: ChangeParts): Promise<void> {
   if (steps.length === 0) return;
   const undo: (() => Promise<void>)[] = [];
+  const journal: number[] = [];
   try {
     await parts.onStage?.('journal');
-    const journal = await writeJournal(access, steps, parts);
-    undo.push(() => dropJournal(journal, parts));
+    journal.push(...(await writeJournal(access, steps, parts)));
 
     await parts.onStage?.('file');
     const edit = await editFile(access, steps, parts.configDir);
@@ -63,8 +65,10 @@ export async function applyChange(access: Access, steps: readonly Step[], parts:
     await parts.onStage?.('device');
     const device = steps.flatMap((step) => step.device);
     if (device.length > 0) {
+      const before = await lookInside(access.driver);
+      const keys = new Set(steps.map(({ publicKey }) => publicKey));
       // Also when it fails: a device may have taken a part of it.
-      undo.push(() => access.driver.configure(steps.flatMap((step) => step.undo)));
+      undo.push(() => restoreDevice(access.driver, before, keys));
       await access.driver.configure(device);
     }
 
@@ -78,29 +82,56 @@ export async function applyChange(access: Access, steps: readonly Step[], parts:
     });
     for (const after of settled) after?.();
   } catch (error) {
-    await rollBack(access, undo, parts);
-    throw refusalOf(error);
+    const undone = await rollBack(access, undo, parts);
+    await closeJournal(access, journal, undone, parts);
+    throw refusalOf(error, undone);
   }
 }
 
-/** The newest first. What cannot be undone stays in the journal, for the next start to settle. */
+/** The newest first, each of them. @returns whether all is as it was */
 async function rollBack(
   access: Access,
   undo: readonly (() => Promise<void>)[],
   parts: ChangeParts,
-): Promise<void> {
+): Promise<boolean> {
+  let undone = true;
   for (const step of [...undo].reverse()) {
     try {
       await step();
     } catch (error) {
+      undone = false;
       parts.log.error(
         { interface: access.name, err: error },
-        'a change could not be undone: the next start settles it',
+        'a change could not be undone: the next sample settles it',
       );
-      return;
     }
   }
+  return undone;
 }
+
+/** What could not be undone stays in the journal: as something to take back, for it was refused. */
+async function closeJournal(
+  access: Access,
+  ids: readonly number[],
+  undone: boolean,
+  parts: ChangeParts,
+): Promise<void> {
+  const where = { id: { in: [...ids] } };
+  try {
+    await parts.db.write(async (tx) => {
+      if (undone) await tx.pendingChange.deleteMany({ where });
+      else
+        await tx.pendingChange.updateMany({ where: { ...where, action: { not: 'ADD' } }, data: TAKE_BACK });
+    });
+    if (undone) return;
+  } catch (error) {
+    for (const id of ids) parts.refused?.add(id);
+    parts.log.error({ interface: access.name, err: error }, 'the journal of a refused change stays for now');
+  }
+  access.settleLater();
+}
+
+const TAKE_BACK = { action: 'UPDATE' };
 
 async function writeJournal(access: Access, steps: readonly Step[], parts: ChangeParts): Promise<number[]> {
   // What is in the database alone needs none: its transaction is all of it.
@@ -119,10 +150,6 @@ async function writeJournal(access: Access, steps: readonly Step[], parts: Chang
   return rows.map(({ id }) => id);
 }
 
-async function dropJournal(ids: number[], parts: ChangeParts): Promise<void> {
-  await parts.db.write((tx) => tx.pendingChange.deleteMany({ where: { id: { in: ids } } }));
-}
-
 async function editFile(
   access: Access,
   steps: readonly Step[],
@@ -130,9 +157,10 @@ async function editFile(
 ): Promise<ConfigEdit | null> {
   const edits = steps.flatMap(({ file }) => (file ? [file] : []));
   if (edits.length === 0) return null;
-  const fresh = await freshFile(access);
+  const config = await readConfig(configDir, access.name);
+  const fresh = config && config.stamp.bytes.length > 0 ? null : await freshFile(access);
   return editConfig(configDir, access.name, (file) =>
-    edits.reduce((now, edit) => edit(now), file.bytes().length === 0 ? fresh : file),
+    edits.reduce((now, edit) => edit(now), fresh && file.bytes().length === 0 ? fresh : file),
   );
 }
 
@@ -149,9 +177,20 @@ async function freshFile(access: Access): Promise<ConfigFile> {
 }
 
 /** Expected failures as the API says them; anything else stays what it is and is masked. */
-export function refusalOf(error: unknown): unknown {
-  if (error instanceof WireGuardError) {
-    return new Refusal('WIREGUARD_UNAVAILABLE', `${error.message} Nothing was changed.`, { cause: error });
+export function refusalOf(error: unknown, undone = true): unknown {
+  if (error instanceof WireGuardError || error instanceof LeaseLost) {
+    const left = undone ? 'Nothing was changed.' : UNSETTLED;
+    return new Refusal('WIREGUARD_UNAVAILABLE', `${sentence(error.message)} ${left}`, { cause: error });
+  }
+  if (error instanceof InputError) {
+    return new Refusal('BAD_USER_INPUT', error.message, { field: error.field, cause: error });
   }
   return error;
+}
+
+const UNSETTLED =
+  'What was done of it could not be undone yet: that follows when the interface can be used again.';
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

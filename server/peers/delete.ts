@@ -7,7 +7,6 @@ import { resolveInterface } from '../store/interfaces.ts';
 import type { PeerChange } from '../wireguard/types.ts';
 import type { ChangeParts, Step } from './change.ts';
 import { removePeer } from './rows.ts';
-import { asBefore } from './update.ts';
 import { InputError } from './validate.ts';
 
 export interface DeletePeerInput {
@@ -64,8 +63,13 @@ export async function deleteSteps(
   parts: ChangeParts,
 ): Promise<Step[]> {
   const device = await access.sample();
-  const { presharedKeys } = await access.driver.secrets();
-  return peers.map((peer): Step => {
+  // Another request may have been faster.
+  const left = await parts.db.reader.peer.findMany({
+    where: { id: { in: peers.map(({ id }) => id) }, deletedAt: null },
+    orderBy: { id: 'asc' },
+  });
+  if (left.length === 0) throw new Refusal('NOT_FOUND', 'The peer was deleted meanwhile.');
+  return left.map((peer): Step => {
     const { publicKey } = peer;
     const now = device.peers.find((one) => one.publicKey === publicKey);
     const remove: PeerChange[] = now ? [{ kind: 'remove', publicKey }] : [];
@@ -74,7 +78,6 @@ export async function deleteSteps(
       action: keepUsage ? 'REMOVE' : 'REMOVE_ALL',
       file: (file) => file.removePeer(publicKey),
       device: remove,
-      undo: now ? [asBefore(now, presharedKeys.get(publicKey) ?? null)] : [],
       store: (tx) => removePeer(tx, access, peer, keepUsage, parts.now()),
     };
   });

@@ -54,8 +54,7 @@ export async function generateStep(
   if (device.publicKey === null) {
     throw new Refusal('WIREGUARD_UNAVAILABLE', `${access.name} has no private key yet: set it up first.`);
   }
-  const configured = config?.file.interface.addresses ?? [];
-  const own = configured.length > 0 ? configured : split(row.addresses);
+  const own = ownAddresses(config?.file ?? null, row);
   const taken = await takenAddresses(access, device, config?.file ?? null, parts);
 
   if (brought !== null) refuseKnownKey(brought, access.name, device.publicKey, taken);
@@ -75,7 +74,6 @@ export async function generateStep(
     device: [
       { kind: 'set', publicKey, allowedIPs, persistentKeepalive, ...(presharedKey ? { presharedKey } : {}) },
     ],
-    undo: [{ kind: 'remove', publicKey }],
     store: (tx) =>
       savePeer(
         tx,
@@ -106,6 +104,15 @@ export async function generateStep(
     interfaceName: access.name,
   });
   return { step, publicKey, clientConfig: text };
+}
+
+/** The interface's own: from its file, else as the host has them. */
+export function ownAddresses(
+  file: ConfigFile | null,
+  row: { readonly addresses: string },
+): readonly string[] {
+  const configured = file?.interface.addresses ?? [];
+  return configured.length > 0 ? configured : split(row.addresses);
 }
 
 /** Of every peer that the device, the file or the database knows on this interface. */

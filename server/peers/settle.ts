@@ -21,14 +21,16 @@ export async function settleChanges(access: Access, parts: ChangeParts): Promise
 }
 
 async function settle(access: Access, change: PendingChange, parts: ChangeParts): Promise<void> {
-  const { publicKey, action } = change;
-  const key = { interfaceId: access.interfaceId, publicKey };
-  const row = await parts.db.reader.peer.findUnique({ where: { interfaceId_publicKey: key } });
+  const { publicKey } = change;
+  const action = parts.refused?.has(change.id) && change.action !== 'ADD' ? 'UPDATE' : change.action;
+  const row = await rowOf(access, publicKey, parts);
   const kept = row?.deletedAt === null ? row : null;
   const removal = action === 'REMOVE' || action === 'REMOVE_ALL';
-  if (removal || (action === 'ADD' && !kept)) await finishRemoval(access, change, kept, row, parts);
+  if (removal || (action === 'ADD' && !kept?.registered))
+    await finishRemoval(access, publicKey, action, parts);
   else if (kept) await takeBack(access, kept, action === 'DISABLE' || !kept.enabled, parts);
   await parts.db.write((tx) => tx.pendingChange.delete({ where: { id: change.id } }));
+  parts.refused?.delete(change.id);
   parts.log.warn(
     { interface: access.name, publicKey, action },
     removal || action === 'DISABLE'
@@ -37,24 +39,32 @@ async function settle(access: Access, change: PendingChange, parts: ChangeParts)
   );
 }
 
+function rowOf(access: Access, publicKey: string, parts: ChangeParts): Promise<Peer | null> {
+  const key = { interfaceId: access.interfaceId, publicKey };
+  return parts.db.reader.peer.findUnique({ where: { interfaceId_publicKey: key } });
+}
+
 async function finishRemoval(
   access: Access,
-  { publicKey, action }: PendingChange,
-  kept: Peer | null,
-  row: Peer | null,
+  publicKey: string,
+  action: string,
   parts: ChangeParts,
 ): Promise<void> {
   if (await readConfig(parts.configDir, access.name)) {
     await editConfig(parts.configDir, access.name, (file) => file.removePeer(publicKey));
   }
-  const device = await access.sample();
+  // A sample would take a peer that was never answered for a stranger.
+  const device = action === 'ADD' ? await access.driver.read() : await access.look();
   if (device.peers.some((peer) => peer.publicKey === publicKey)) {
     await access.driver.configure([{ kind: 'remove', publicKey }]);
   }
-  const after = await parts.db.write((tx) => {
-    if (kept) return removePeer(tx, access, kept, action !== 'REMOVE_ALL', parts.now());
-    return row ? access.ledger.retire(tx, publicKey) : Promise.resolve(() => undefined);
-  });
+  // Only now: a sample since then may have taken it for one.
+  const row = await rowOf(access, publicKey, parts);
+  const after = await parts.db.write((tx) =>
+    row?.deletedAt === null
+      ? removePeer(tx, access, row, action !== 'REMOVE_ALL', parts.now())
+      : access.ledger.retire(tx, publicKey),
+  );
   after();
 }
 
@@ -67,11 +77,12 @@ async function takeBack(access: Access, kept: Peer, off: boolean, parts: ChangeP
     const to = { friendlyName: kept.name, allowedIPs, persistentKeepalive, enabled: !off };
     await editConfig(parts.configDir, access.name, (file) => asDatabase(file, publicKey, to));
   }
-  const device = await access.sample();
+  const device = await access.look();
   const runs = device.peers.some((peer) => peer.publicKey === publicKey);
   const presharedKey = !runs && inFile?.presharedKey ? { presharedKey: inFile.presharedKey } : {};
   if (off && runs) await access.driver.configure([{ kind: 'remove', publicKey }]);
-  if (!off) {
+  // Without its preshared key it would run for nobody.
+  if (!off && (runs || !kept.hasPresharedKey || inFile?.presharedKey)) {
     await access.driver.configure([
       { kind: 'set', publicKey, allowedIPs, persistentKeepalive, ...presharedKey },
     ]);

@@ -11,7 +11,7 @@ import type { DevicePeer, PeerChange, Secret } from '../wireguard/types.ts';
 import type { ChangeParts, Step } from './change.ts';
 import { removePeer, savePeer, type PeerSettings } from './rows.ts';
 import { split } from './settle.ts';
-import { asBefore, deviceFor, fileFor } from './update.ts';
+import { deviceFor, fileFor, withKey } from './update.ts';
 
 export type SyncSource = 'WIREGUARD' | 'DATABASE' | 'CONFIG';
 export type InconsistencyKind =
@@ -59,7 +59,7 @@ export async function findDrift(
   input: SyncInput,
   parts: ChangeParts,
 ): Promise<{ report: SyncReport; repairs: Step[] }> {
-  const device = await access.sample();
+  const device = await access.look();
   const config = await readConfig(parts.configDir, access.name);
   if (input.fix && input.source === 'CONFIG' && !config) {
     throw new Refusal(
@@ -195,6 +195,11 @@ function settingsThatDiffer({ device, file, row, presharedKey }: Sides): string[
       `preshared key ${taken.hasPresharedKey ? 'set' : 'none'} (database), ${device.hasPresharedKey ? 'set' : 'none'} (interface)`,
     );
   }
+  if (taken && file && !device && taken.hasPresharedKey !== (file.presharedKey !== null)) {
+    words.push(
+      `preshared key ${taken.hasPresharedKey ? 'set' : 'none'} (database), ${file.presharedKey ? 'set' : 'none'} (file)`,
+    );
+  }
   if (taken && device && !taken.enabled) words.push('disabled in the database, but runs');
   if (file && device && !file.enabled) words.push('disabled in the file, but runs');
   if (taken && file && !device && taken.enabled !== file.enabled) {
@@ -230,7 +235,8 @@ function targetOf(sides: Sides, source: SyncSource): Target {
   }
   if (source === 'DATABASE') {
     if (!row?.registered) return null;
-    const presharedKey = file?.presharedKey ?? sides.presharedKey;
+    // Whether there is one; which one, only the other two know.
+    const presharedKey = row.hasPresharedKey ? (file?.presharedKey ?? sides.presharedKey) : null;
     return {
       ...row,
       allowedIPs: split(row.allowedIPs),
@@ -268,14 +274,13 @@ function repairOf(
       action: 'REMOVE',
       ...(leaveFile ? {} : { file: (file: ConfigFile) => file.removePeer(publicKey) }),
       device: remove,
-      undo: device ? [asBefore(device, sides.presharedKey)] : [],
       store: (tx) => (row ? removePeer(tx, access, row, true, parts.now()) : Promise.resolve(undefined)),
     };
   }
   const { presharedKey, ...settings } = target;
   const moves = deviceFor(
     publicKey,
-    device ? { name: access.name, publicKey: null, listenPort: null, peers: [device] } : NONE,
+    device ? [device] : [],
     settings,
     device ? sides.presharedKey : presharedKey,
   );
@@ -285,14 +290,8 @@ function repairOf(
     action: settings.enabled ? 'UPDATE' : 'DISABLE',
     file: (file) => withKey(fileFor(file, publicKey, settings, presharedKey), publicKey, presharedKey),
     device: [
-      ...moves.device,
+      ...moves,
       ...(rekey ? [{ kind: 'set' as const, publicKey, updateOnly: true, presharedKey }] : []),
-    ],
-    undo: [
-      ...moves.undo,
-      ...(rekey
-        ? [{ kind: 'set' as const, publicKey, updateOnly: true, presharedKey: sides.presharedKey }]
-        : []),
     ],
     store: async (tx) => {
       const retired = settings.enabled ? undefined : await access.ledger.retire(tx, publicKey);
@@ -303,12 +302,4 @@ function repairOf(
       };
     },
   };
-}
-
-const NONE = { name: '', publicKey: null, listenPort: null, peers: [] };
-
-function withKey(file: ConfigFile, publicKey: string, presharedKey: Secret | null): ConfigFile {
-  const now = file.peer(publicKey)?.presharedKey ?? null;
-  if (now?.reveal() === presharedKey?.reveal()) return file;
-  return file.updatePeer(publicKey, { presharedKey });
 }

@@ -1,11 +1,11 @@
 /** Changes of a peer: name, e-mail, addresses, keepalive; on and off. */
 import type { Access } from '../collector/watch.ts';
 import { Refusal } from '../refusal.ts';
-import type { ConfigFile, ConfigPeer } from '../wireguard/config-file.ts';
+import type { ConfigFile } from '../wireguard/config-file.ts';
 import { readConfig } from '../wireguard/config-store.ts';
 import type { Device, PeerChange, Secret } from '../wireguard/types.ts';
 import type { Action, ChangeParts, Step } from './change.ts';
-import { refuseTaken, takenAddresses } from './generate.ts';
+import { ownAddresses, refuseTaken, takenAddresses } from './generate.ts';
 import { savePeer, type PeerSettings } from './rows.ts';
 import { asDatabase, split } from './settle.ts';
 import * as valid from './validate.ts';
@@ -28,7 +28,7 @@ export async function updateStep(
   input: UpdatePeerInput,
   parts: ChangeParts,
 ): Promise<Step | null> {
-  const row = await parts.db.reader.peer.findUnique({ where: { id: peerId } });
+  const row = await parts.db.reader.peer.findUnique({ where: { id: peerId }, include: { interface: true } });
   if (row?.deletedAt !== null) throw new Refusal('NOT_FOUND', 'The peer was deleted meanwhile.');
   const before: PeerSettings = { ...row, allowedIPs: split(row.allowedIPs) };
   const after: PeerSettings = {
@@ -44,13 +44,14 @@ export async function updateStep(
   };
   const device = await access.sample();
   const config = await readConfig(parts.configDir, access.name);
-  if (after.allowedIPs.join() !== before.allowedIPs.join()) {
+  const runs = device.peers.some((peer) => peer.publicKey === row.publicKey);
+  // One that begins to run takes its addresses from whoever has them by now.
+  if (after.allowedIPs.join() !== before.allowedIPs.join() || (after.enabled && !runs)) {
     const others = (await takenAddresses(access, device, config?.file ?? null, parts)).filter(
       (peer) => peer.publicKey !== row.publicKey,
     );
-    refuseTaken(after.allowedIPs, config?.file.interface.addresses ?? [], others);
+    refuseTaken(after.allowedIPs, ownAddresses(config?.file ?? null, row.interface), others);
   }
-  const runs = device.peers.some((peer) => peer.publicKey === row.publicKey);
   const inFile = config?.file.peer(row.publicKey) ?? null;
   const same = (['name', 'email', 'persistentKeepalive', 'enabled'] as const).every(
     (k) => before[k] === after[k],
@@ -58,7 +59,7 @@ export async function updateStep(
   const placed = runs === after.enabled && inFile?.enabled === after.enabled && row.registered;
   if (same && placed && after.allowedIPs.join() === before.allowedIPs.join()) return null;
 
-  const presharedKey = await presharedKeyOf(access, row.publicKey, inFile);
+  const presharedKey = runs ? await runningKey(access, row.publicKey) : (inFile?.presharedKey ?? null);
   if (after.enabled && !runs && row.hasPresharedKey && !presharedKey) {
     throw new Refusal(
       'CONFLICT',
@@ -70,8 +71,12 @@ export async function updateStep(
   return {
     publicKey: row.publicKey,
     action: before.enabled === after.enabled ? 'UPDATE' : turned,
-    file: (file) => fileFor(file, row.publicKey, after, presharedKey),
-    ...deviceFor(row.publicKey, device, after, presharedKey),
+    file: (file) => {
+      const next = fileFor(file, row.publicKey, after, presharedKey);
+      // Once it is off, the file is where its key is.
+      return runs && !after.enabled ? withKey(next, row.publicKey, presharedKey) : next;
+    },
+    device: deviceFor(row.publicKey, device.peers, after, presharedKey),
     store: async (tx) => {
       const retired = after.enabled ? undefined : await access.ledger.retire(tx, row.publicKey);
       const saved = await savePeer(tx, access, row.publicKey, after, parts.now());
@@ -83,15 +88,16 @@ export async function updateStep(
   };
 }
 
-/** From the file, where a disabled peer's stays, else from the device. */
-export async function presharedKeyOf(
-  access: Access,
-  publicKey: string,
-  inFile: ConfigPeer | null,
-): Promise<Secret | null> {
-  if (inFile) return inFile.presharedKey;
+async function runningKey(access: Access, publicKey: string): Promise<Secret | null> {
   const { presharedKeys } = await access.driver.secrets();
   return presharedKeys.get(publicKey) ?? null;
+}
+
+/** The file with this preshared key in the peer's section. */
+export function withKey(file: ConfigFile, publicKey: string, presharedKey: Secret | null): ConfigFile {
+  const now = file.peer(publicKey)?.presharedKey ?? null;
+  if (now?.reveal() === presharedKey?.reveal()) return file;
+  return file.updatePeer(publicKey, { presharedKey });
 }
 
 /** The peer's section as it is to be; added where it is missing. */
@@ -107,52 +113,23 @@ export function fileFor(
   return file.addPeer({ publicKey, presharedKey, ...settings });
 }
 
-/** What brings the running device there without touching what is right already, and what takes it back. */
+/** What brings the running device there without touching what is right already. */
 export function deviceFor(
   publicKey: string,
-  device: Device,
+  running: Device['peers'],
   to: Pick<PeerSettings, 'enabled' | 'allowedIPs' | 'persistentKeepalive'>,
   presharedKey: Secret | null,
-): { device: PeerChange[]; undo: PeerChange[] } {
+): PeerChange[] {
   const { allowedIPs, persistentKeepalive } = to;
-  const now = device.peers.find((peer) => peer.publicKey === publicKey);
-  if (!to.enabled) {
-    if (!now) return { device: [], undo: [] };
-    return { device: [{ kind: 'remove', publicKey }], undo: [asBefore(now, presharedKey)] };
-  }
+  const now = running.find((peer) => peer.publicKey === publicKey);
+  if (!to.enabled) return now ? [{ kind: 'remove', publicKey }] : [];
   if (!now) {
     const psk = presharedKey ? { presharedKey } : {};
-    return {
-      device: [{ kind: 'set', publicKey, allowedIPs, persistentKeepalive, ...psk }],
-      undo: [{ kind: 'remove', publicKey }],
-    };
+    return [{ kind: 'set', publicKey, allowedIPs, persistentKeepalive, ...psk }];
   }
   const sameIPs = [...now.allowedIPs].sort().join() === [...allowedIPs].sort().join();
-  if (sameIPs && now.persistentKeepalive === persistentKeepalive) return { device: [], undo: [] };
-  return {
-    device: [
-      { kind: 'set', publicKey, updateOnly: true, persistentKeepalive, ...(sameIPs ? {} : { allowedIPs }) },
-    ],
-    undo: [
-      {
-        kind: 'set',
-        publicKey,
-        updateOnly: true,
-        allowedIPs: now.allowedIPs,
-        persistentKeepalive: now.persistentKeepalive,
-      },
-    ],
-  };
-}
-
-/** What brings a removed peer back: its session begins anew, its settings are the same. */
-export function asBefore(peer: Device['peers'][number], presharedKey: Secret | null): PeerChange {
-  return {
-    kind: 'set',
-    publicKey: peer.publicKey,
-    allowedIPs: peer.allowedIPs,
-    persistentKeepalive: peer.persistentKeepalive,
-    ...(peer.endpoint === null ? {} : { endpoint: peer.endpoint }),
-    ...(presharedKey ? { presharedKey } : {}),
-  };
+  if (sameIPs && now.persistentKeepalive === persistentKeepalive) return [];
+  return [
+    { kind: 'set', publicKey, updateOnly: true, persistentKeepalive, ...(sameIPs ? {} : { allowedIPs }) },
+  ];
 }

@@ -2,6 +2,8 @@
 import SchemaBuilder from '@pothos/core';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
+import { isObjectType } from 'graphql';
+import { Refusal } from '../refusal.ts';
 import type { Context } from './context.ts';
 import type PrismaTypes from './pothos-types.ts';
 import { getDatamodel } from './pothos-types.ts';
@@ -41,7 +43,11 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodeFieldOptions: { nullable: false },
     nodesQueryOptions: false,
     nodeQueryOptions: {
-      resolve: async (_root, { id }, _context, _info, load) => {
+      resolve: async (_root, { id }, _context, { schema }, load) => {
+        const type = schema.getType(id.typename);
+        if (!isObjectType(type) || !type.getInterfaces().some(({ name }) => name === 'Node')) {
+          throw new Refusal('BAD_USER_INPUT', 'This is no id that the API gave.', { field: 'id' });
+        }
         const node = ROW_ID.test(id.id) ? await load(id) : null;
         // A peer that is gone has a row for its usage alone.
         return node !== null && (node as { deletedAt?: Date | null }).deletedAt ? null : node;

@@ -82,7 +82,7 @@ builder.mutationFields((t) => ({
   generatePeer: t.field({
     type: GeneratePeerPayload,
     args: { input: t.arg({ type: GeneratePeerInput, required: true }) },
-    resolve: (_root, { input }, { peers }) => 
+    resolve: (_root, { input }, { peers }) =>
       peers.generate({
         ...input,
         presharedKey: input.presharedKey ?? true,
@@ -98,7 +98,7 @@ builder.mutationFields((t) => ({
   deletePeer: t.field({
     type: DeletePeerPayload,
     args: { input: t.arg({ type: DeletePeerInput, required: true }) },
-    resolve: (_root, { input }, { peers }) => 
+    resolve: (_root, { input }, { peers }) =>
       peers.delete({ ...input, keepUsageHistory: input.keepUsageHistory ?? false }),
   }),
 }));

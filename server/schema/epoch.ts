@@ -40,7 +40,9 @@ export async function epochsOf(
 ): Promise<EpochRow[]> {
   const count = Math.min(first ?? 100, MOST);
   if (count < 0) {
-    throw new Refusal('BAD_USER_INPUT', `first is ${String(count)}; it must not be negative.`, { field: 'first' });
+    throw new Refusal('BAD_USER_INPUT', `first is ${String(count)}; it must not be negative.`, {
+      field: 'first',
+    });
   }
   const load = (ids: number[]) => readEpochs(context.db, count, ids);
   return (await batched(context, `epochs ${String(count)}`, peerId, load)) ?? [];

@@ -35,7 +35,9 @@ export async function historyOf(peerId: number, args: HistoryArgs, context: Cont
   const from = args.from.getTime();
   const to = args.to?.getTime() ?? context.now();
   if (from >= to) {
-    throw new Refusal('BAD_USER_INPUT', 'from is not before to (now, where to is left out).', { field: 'from' });
+    throw new Refusal('BAD_USER_INPUT', 'from is not before to (now, where to is left out).', {
+      field: 'from',
+    });
   }
   const resolution = args.resolution ?? defaultResolution(to - from);
   const span = { from, to, resolution };

@@ -5,7 +5,8 @@ import { listOf } from './columns.ts';
 import { peerConnection, PeerConnection, PeerOrder } from './peer-list.ts';
 
 export const InterfaceStatus = builder.enumType('InterfaceStatus', {
-  description: 'UP: read at the last tick. DOWN: no such device now. UNREADABLE: it is there and may not be read.',
+  description:
+    'UP: read at the last tick. DOWN: no such device now. UNREADABLE: it is there and may not be read.',
   values: ['UP', 'DOWN', 'UNREADABLE'] as const,
 });
 
@@ -22,7 +23,10 @@ export const Interface = builder.prismaNode('Interface', {
     simulated: t.exposeBoolean('simulated', {
       description: 'True for the device of `npm run demo`: no real traffic.',
     }),
-    status: t.field({ type: InterfaceStatus, resolve: ({ status }) => status as 'UP' | 'DOWN' | 'UNREADABLE' }),
+    status: t.field({
+      type: InterfaceStatus,
+      resolve: ({ status }) => status as 'UP' | 'DOWN' | 'UNREADABLE',
+    }),
     statusReason: t.exposeString('statusReason', { nullable: true }),
     lastCollectedAt: t.field({
       type: 'DateTime',
@@ -39,7 +43,8 @@ export const Interface = builder.prismaNode('Interface', {
         enabled: t.arg.boolean(),
         orderBy: t.arg({ type: PeerOrder }),
       },
-      resolve: (parent, args, context, info) => peerConnection(args, { interfaceId: parent.id }, context, info),
+      resolve: (parent, args, context, info) =>
+        peerConnection(args, { interfaceId: parent.id }, context, info),
     }),
   }),
 });

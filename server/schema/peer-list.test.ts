@@ -15,8 +15,18 @@ interface PeerPage {
 const PAGE = /* GraphQL */ `
   query Page($first: Int, $after: String, $last: Int, $before: String, $orderBy: PeerOrder) {
     peers(first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy) {
-      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-      edges { cursor node { publicKey } }
+      pageInfo {
+        hasNextPage
+        hasPreviousPage
+        startCursor
+        endCursor
+      }
+      edges {
+        cursor
+        node {
+          publicKey
+        }
+      }
     }
   }
 `;
@@ -198,7 +208,9 @@ describe('filters', () => {
       field: 'interface',
       message: expect.stringContaining('gw/wg0, other/wg0') as string,
     });
-    expect(await api.refusal('{ peers(interface: "wg9") { totalCount } }')).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await api.refusal('{ peers(interface: "wg9") { totalCount } }')).toMatchObject({
+      code: 'NOT_FOUND',
+    });
   });
 });
 

@@ -1,9 +1,14 @@
 /** Lists of peers: `peers` and `Interface.peers`. */
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
-import type { Peer as PeerRow } from '../store/generated/client.ts';
 import type { PageArgs } from '../store/paging.ts';
-import { countPeers, listPeers, PEER_ORDER_FIELDS, type Moment, type PeerFilter } from '../store/peer-list.ts';
+import {
+  countPeers,
+  listPeers,
+  PEER_ORDER_FIELDS,
+  type Moment,
+  type PeerFilter,
+} from '../store/peer-list.ts';
 import { resolveInterface } from '../store/interfaces.ts';
 import { builder } from './builder.ts';
 import { connection, type Connection, type Page } from './connection.ts';
@@ -27,6 +32,8 @@ export const PeerConnection = builder.connectionObject({
   fields: (t) => ({ totalCount: t.int({ resolve: (list) => list.totalCount() }) }),
 });
 
+type PeerRow = typeof Peer.$inferType;
+
 interface ListArgs extends PageArgs {
   readonly search?: string | null | undefined;
   readonly online?: boolean | null | undefined;
@@ -48,7 +55,12 @@ export function peerConnection(
   const load = async (): Promise<Page<PeerRow>> => {
     const order = args.orderBy ?? { field: 'NAME', direction: 'ASC' };
     const page = await listPeers(db, filter, order, args, moment);
-    const query: object = queryFromInfo({ context, info, typeName: 'Peer', paths: [['nodes'], ['edges', 'node']] });
+    const query: object = queryFromInfo({
+      context,
+      info,
+      typeName: 'Peer',
+      paths: [['nodes'], ['edges', 'node']],
+    });
     const ids = page.rows.map(({ id }) => id);
     const rows = await db.reader.peer.findMany({ ...query, where: { id: { in: ids }, deletedAt: null } });
     const byId = new Map(rows.map((row) => [row.id, row]));

@@ -66,7 +66,10 @@ const PeerEvent = builder.objectRef<Event>('PeerEvent').implement({
       type: Peer,
       nullable: true,
       resolve: (query, { publicKey, gateway, interface: name }, _args, { db }) =>
-        db.reader.peer.findFirst({ ...query, where: { publicKey, deletedAt: null, interface: { gateway, name } } }),
+        db.reader.peer.findFirst({
+          ...query,
+          where: { publicKey, deletedAt: null, interface: { gateway, name } },
+        }),
     }),
   }),
 });
@@ -74,7 +77,10 @@ const PeerEvent = builder.objectRef<Event>('PeerEvent').implement({
 type OfInterface = { readonly interface: string; readonly gateway: string };
 
 /** @throws Refusal where there is no such interface */
-async function ofInterface(name: string | null | undefined, { db }: Context): Promise<(event: OfInterface) => boolean> {
+async function ofInterface(
+  name: string | null | undefined,
+  { db }: Context,
+): Promise<(event: OfInterface) => boolean> {
   const of = await resolveInterface(db, name);
   return (event) => of === null || (event.interface === of.name && event.gateway === of.gateway);
 }
