@@ -37,7 +37,7 @@ export function firstRunToken(dir: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
       throw new ConfigError(
-        `WIREMETER_DATA_DIR: ${file} cannot be written: ${String((error as Error).message)}`,
+        `WIREMETER_DATA_DIR: ${file} cannot be written: ${(error as Error).message}`,
       );
     }
   }

@@ -70,7 +70,7 @@ export class Peers {
     const watched = this.#collector.health();
     const rows = only ? [only] : await this.#parts.db.reader.interface.findMany({ orderBy: { name: 'asc' } });
     const meant = rows.filter(
-      (row) => only || watched.some((one) => one.interface === row.name && one.gateway === row.gateway),
+      (row) => only !== null || watched.some((one) => one.interface === row.name && one.gateway === row.gateway),
     );
     if (input.fix) await this.#allThere(meant);
     const reports: SyncReport[] = [];

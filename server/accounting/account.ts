@@ -4,12 +4,7 @@
  */
 
 export type EpochCause =
-  | 'FIRST_SEEN'
-  | 'ADDED'
-  | 'COUNTER_FELL'
-  | 'HANDSHAKE_WENT_BACK'
-  | 'DEVICE_RECREATED'
-  | 'REBOOT';
+  'FIRST_SEEN' | 'ADDED' | 'COUNTER_FELL' | 'HANDSHAKE_WENT_BACK' | 'DEVICE_RECREATED' | 'REBOOT';
 
 /** The circumstances of the last counted sample of an interface. */
 export interface InterfaceState {
@@ -125,8 +120,8 @@ export function account(
   if (isEmpty(peers, sample)) return { kind: 'ignored', reason: 'empty' };
 
   const offset = sample.wall - Number(sample.monotonic / NS_PER_MS);
-  const stepped = !last || last.bootId !== sample.bootId || Math.abs(offset - last.clock) > CLOCK_STEP_MS;
-  const clock = stepped ? offset : last.clock;
+  const steady = last?.bootId === sample.bootId && Math.abs(offset - last.clock) <= CLOCK_STEP_MS;
+  const clock = steady ? last.clock : offset;
   const round: Round = {
     sample,
     last,
@@ -161,15 +156,21 @@ export function account(
 }
 
 /** The same peer, not running any more because this server removed it after a last sample (A13). */
-export function removed(old: PeerState, lastSampleAt: number): { state: PeerState; ended: EndedEpoch | null } {
+export function removed(
+  old: PeerState,
+  lastSampleAt: number,
+): { state: PeerState; ended: EndedEpoch | null } {
   return {
-    state: { ...old, running: false, rx: 0n, tx: 0n, epoch: null, gapMs: 0 },
+    state: old.running ? { ...old, running: false, rx: 0n, tx: 0n, epoch: null, gapMs: 0 } : old,
     ended: old.running && old.epoch ? end(old.epoch, old, lastSampleAt) : null,
   };
 }
 
 /** Milliseconds between two samples: by the monotonic clock, over a reboot by the wall clock. */
-export function elapsedMs(last: InterfaceState, sample: Pick<Sample, 'bootId' | 'monotonic' | 'wall'>): number {
+export function elapsedMs(
+  last: InterfaceState,
+  sample: Pick<Sample, 'bootId' | 'monotonic' | 'wall'>,
+): number {
   return last.bootId === sample.bootId && sample.monotonic >= last.monotonic
     ? Number(sample.monotonic - last.monotonic) / 1e6
     : Math.max(0, sample.wall - last.wall);
@@ -265,7 +266,7 @@ function counted(
       rx: now.rx,
       tx: now.tx,
       handshake: now.latestHandshake,
-      handshakeClock: sameHandshake ? old.handshakeClock : round.highClock,
+      handshakeClock: sameHandshake ? old.handshakeClock : clockOf(now, round),
       totalReceived,
       totalSent,
       epoch,
@@ -296,4 +297,10 @@ function end(epoch: Epoch, old: PeerState, endedAt: number): EndedEpoch {
 
 function toNs(ms: number): bigint {
   return BigInt(Math.round(ms)) * NS_PER_MS;
+}
+
+/** No handshake is of the future: one that seems so was made under a clock that was ahead by at least that much. */
+function clockOf(now: SamplePeer, { sample, highClock }: Round): number {
+  const atLeast = Number((now.latestHandshake - sample.monotonic) / NS_PER_MS) + 1;
+  return atLeast > highClock + CLOCK_STEP_MS ? atLeast + CLOCK_STEP_MS : highClock;
 }

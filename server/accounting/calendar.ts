@@ -46,7 +46,7 @@ export class Calendar {
       this.#last = {
         minute,
         hour: minutes(local.startOf('hour')),
-        day: minutes(local.startOf('day')),
+        day: minutes(firstOf(local.startOf('day'))),
         month: local.toFormat('yyyy-MM'),
       };
     }
@@ -59,10 +59,16 @@ export class Calendar {
 
   /** The first moment of a month, milliseconds since the Unix epoch. */
   monthStart(month: Month): number {
-    return DateTime.fromFormat(month, 'yyyy-MM', { zone: this.zone }).toMillis();
+    return firstOf(DateTime.fromFormat(month, 'yyyy-MM', { zone: this.zone })).toMillis();
   }
 }
 
 function minutes(moment: DateTime): number {
   return Math.floor(moment.toMillis() / MINUTE_MS);
+}
+
+/** Where the clocks go back over midnight (Havana), midnight comes twice: the first one begins the day. */
+function firstOf(start: DateTime): DateTime {
+  const earlier = start.minus({ hours: 1 });
+  return earlier.day === start.day ? earlier : start;
 }

@@ -232,7 +232,7 @@ export class Watch {
         const failed = await this.#failed(ledger, 'UNREADABLE', EMPTY, 'EMPTY');
         return failed.kind === 'failed' && device.publicKey !== null ? { ...failed, device } : failed;
       }
-      if (ignored === 'stale') return { kind: 'counted', device };
+      if (ignored === 'stale' && !ledger.owes) return { kind: 'counted', device };
       this.#publish(await ledger.commit());
       this.#lastCounted = at.monotonic;
       this.#status = 'UP';

@@ -54,7 +54,7 @@ export async function ensureInterface(
   simulated: boolean,
 ): Promise<number> {
   const known = await db.reader.interface.findUnique({ where: { gateway_name: { gateway, name } } });
-  if (known && known.simulated === simulated) return known.id;
+  if (known?.simulated === simulated) return known.id;
   const row = await db.write((tx) =>
     tx.interface.upsert({
       where: { gateway_name: { gateway, name } },

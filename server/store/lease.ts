@@ -68,7 +68,7 @@ export class LeaseKeeper {
     const taken = await this.#db.write(
       (tx) => tx.$executeRaw`
         UPDATE interfaces SET lease_owner = ${owner}, lease_token = lease_token + 1, lease_beat = lease_beat + 1
-        WHERE id = ${interfaceId} AND lease_token = ${row.leaseToken}`,
+        WHERE id = ${interfaceId} AND lease_token = ${row.leaseToken} AND lease_beat = ${row.leaseBeat}`,
     );
     if (taken === 1) {
       this.#seen.delete(interfaceId);

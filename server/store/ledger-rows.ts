@@ -88,6 +88,11 @@ export async function insertSeen(
       added_on = CASE WHEN deleted_at IS NULL THEN added_on ELSE excluded.added_on END,
       enabled = 1,
       registered = CASE WHEN deleted_at IS NULL THEN registered ELSE 0 END,
+      -- It ends with the addresses: what stands before them belongs to the name that stays.
+      search_text = CASE WHEN excluded.name IS NULL
+        THEN substr(search_text, 1, length(search_text) - length(allowed_ips)) || lower(excluded.allowed_ips)
+        ELSE excluded.search_text END,
+      sort_name = CASE WHEN excluded.name IS NULL THEN sort_name ELSE excluded.sort_name END,
       deleted_at = NULL, allowed_ips = excluded.allowed_ips,
       has_preshared_key = excluded.has_preshared_key,
       persistent_keepalive = excluded.persistent_keepalive

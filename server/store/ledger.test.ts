@@ -209,6 +209,24 @@ describe('A10 months', () => {
     },
   );
 
+  test('A10, A15 the clock set ahead again while bytes of the earlier month are owed: running sums hold them', async () => {
+    world = new World(Date.parse('2026-06-01T00:00:30Z'));
+    world.add('anna');
+    await tick();
+    await tick([['anna', 100n, 0n]]);
+    world.setClock(-DAY);
+    await tick();
+    flaky.plan.push('inside');
+    await expect(tick([['anna', 7n, 0n]])).rejects.toThrow('planned');
+    world.setClock(DAY);
+    await tick([['anna', 1n, 0n]]);
+    await tick([['anna', 1n, 0n]]);
+    expect(await months()).toEqual([
+      ['2026-05', 7n, 7n],
+      ['2026-06', 102n, 109n],
+    ]);
+  });
+
   test('what was owed and committed by a clock set back is told by the next tick', async () => {
     world = new World(Date.parse('2026-06-01T00:00:30Z'));
     world.add('anna');

@@ -1,6 +1,7 @@
 /**
  * The books of one interface: folds samples into memory and commits them in one transaction
- * (ACCOUNTING.md A10 to A17). Only the holder of the interface's lease has one.
+ * (ACCOUNTING.md A10 to A17). Only the holder of the interface's lease has one. Its caller does one thing at a
+ * time: what is folded during a commit would be taken for committed.
  */
 import {
   account,
@@ -12,6 +13,7 @@ import {
 } from '../accounting/account.ts';
 import type { Bucket, Calendar } from '../accounting/calendar.ts';
 import type { Device, DevicePeer } from '../wireguard/types.ts';
+import { Refusal } from '../refusal.ts';
 import type { Database, Transaction } from './database.ts';
 import { LeaseLost, type Lease } from './lease.ts';
 import { loadInterface, loadMonths, loadPeers, type LoadedInterface } from './ledger-load.ts';
@@ -52,6 +54,8 @@ export class Ledger {
   #sequence: bigint;
   /** The state at the last commit: a tick's interval counts from it. */
   #committed: InterfaceState | null;
+  /** The state that the database holds. */
+  #saved: InterfaceState | null;
   readonly #peers = new Map<string, BookPeer>();
   /** Their states again, as the arithmetic takes them. */
   readonly #states = new Map<string, PeerState>();
@@ -71,7 +75,7 @@ export class Ledger {
     this.lease = lease;
     this.name = loaded.name;
     this.gateway = loaded.gateway;
-    this.#state = this.#committed = loaded.state;
+    this.#state = this.#committed = this.#saved = loaded.state;
     this.#sequence = loaded.sequence;
     this.#lastMonth = loaded.lastMonth;
     this.#open = loaded.openMinute > 0 ? calendar.bucket(loaded.openMinute * 60_000) : null;
@@ -141,9 +145,17 @@ export class Ledger {
    * @throws LeaseLost, or the database's error: then all of it is still owed
    */
   async commit(): Promise<Committed> {
+    const { state, online } = await this.#save(this.#sequence + 1n);
+    const committed = conclude(this, this.#fold, this.#committed, state, this.#sequence, online);
+    this.#committed = state;
+    this.#fold = emptyFold();
+    return committed;
+  }
+
+  /** Writes what is owed. The fold stays: its tick is told by the commit that follows. */
+  async #save(sequence: bigint): Promise<{ state: InterfaceState; online: number }> {
     const state = this.#state;
     if (!state) throw new Error('nothing was sampled yet');
-    const sequence = this.#sequence + 1n;
     let online = 0;
     for (const peer of this.#peers.values()) if (peer.online) online += 1;
     await this.#db.write(async (tx) => {
@@ -151,12 +163,15 @@ export class Ledger {
       if (held !== 1) throw new LeaseLost('another server accounts this interface now');
       await this.#owed.write(tx, this.lease.interfaceId, this.#fold.device);
     });
-    const committed = conclude(this, this.#fold, this.#committed, state, sequence, online);
     this.#sequence = sequence;
-    this.#committed = state;
+    this.#saved = state;
     this.#owed.clear();
-    this.#fold = emptyFold();
-    return committed;
+    return { state, online };
+  }
+
+  /** True while something that a sample saw is in memory alone. */
+  get owes(): boolean {
+    return this.#saved !== this.#state;
   }
 
   /** A peer that was made or taken in through us: its row is there, its counters begin with the next sample. */
@@ -173,10 +188,17 @@ export class Ledger {
   /**
    * The peer stops running by our own hand, after a last sample (A13): written in the change's transaction.
    * @returns what to call once that is committed
+   * @throws Refusal while a sample is owed: an epoch must not end before its beginning is written
    */
   async retire(tx: Transaction, publicKey: string): Promise<() => void> {
     const peer = this.#peers.get(publicKey);
-    if (!peer || peer.id === null || !this.#state) return () => undefined;
+    if (peer?.id == null || !this.#state) return () => undefined;
+    if (this.owes) {
+      throw new Refusal(
+        'WIREGUARD_UNAVAILABLE',
+        `The database does not take samples of ${this.name} now: try again.`,
+      );
+    }
     const { state, ended } = removed(peer.state, this.#state.wall);
     await rows.writeEpochs(tx, [{ id: peer.id, ended, began: null }]);
     await rows.writeCounters(tx, [counterRow(peer, peer.id, state)]);
@@ -323,7 +345,7 @@ export class Ledger {
 
   /** At the start, or when the clock was set over a month's end: what is owed goes first, so that what is read is true. */
   async #loadMonth(month: string): Promise<void> {
-    if (this.#owed.months.size > 0) await this.commit();
+    if (this.owes) await this.#save(this.#sequence);
     const found = await loadMonths(this.#db, this.lease.interfaceId, month);
     for (const peer of this.#peers.values()) {
       const row = peer.id === null ? undefined : found.get(peer.id);

@@ -109,7 +109,7 @@ describe('Database.open', () => {
     await server.close();
   });
 
-  test('two processes open a new database at once', async () => {
+  test('two processes open a new database at once', { timeout: 60_000 }, async () => {
     const script = `
       import { Database } from ${JSON.stringify(pathToFileURL(path.resolve(import.meta.dirname, 'database.ts')).href)};
       const db = await Database.open(${JSON.stringify(url)});
