@@ -297,7 +297,7 @@ describe('update', () => {
     expect(await world.rowOf(KEY)).toMatchObject({
       name: 'Bürgi',
       email: 'b@example.com',
-      sortName: expect.stringContaining('b'),
+      sortName: expect.stringContaining('b') as string,
     });
     expect(world.device.sets).toBe(before); // nothing to do there
     expect((await world.said()).map(({ kind }) => kind)).toEqual(['UPDATED']);

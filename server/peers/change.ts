@@ -18,7 +18,7 @@ import { lookInside, restoreDevice } from './restore.ts';
 import { InputError } from './validate.ts';
 
 /** What a change is for, as its journal keeps it: enough to settle it, and no secret. */
-export type Action = 'ADD' | 'UPDATE' | 'ENABLE' | 'DISABLE' | 'REMOVE' | 'REMOVE_ALL';
+export type Action = 'ADD' | 'UPDATE' | 'ENABLE' | 'DISABLE' | 'REMOVE' | 'REMOVE_ALL' | 'SYNC';
 
 /** One peer's part of a change. */
 export interface Step {
@@ -121,7 +121,10 @@ async function closeJournal(
     await parts.db.write(async (tx) => {
       if (undone) await tx.pendingChange.deleteMany({ where });
       else
-        await tx.pendingChange.updateMany({ where: { ...where, action: { not: 'ADD' } }, data: TAKE_BACK });
+        await tx.pendingChange.updateMany({
+          where: { ...where, action: { notIn: ['ADD', 'SYNC'] } },
+          data: TAKE_BACK,
+        });
     });
     if (undone) return;
   } catch (error) {

@@ -172,6 +172,31 @@ describe('a kill in sync', () => {
   });
 });
 
+describe('a kill in sync from the file', () => {
+  it('leaves the file as its editor wrote it', async () => {
+    for (const stage of ['file', 'sample', 'device', 'store'] as const) {
+      const dead = await start();
+      const [a, b, c] = [await dead.generate(), await dead.generate(), await dead.generate()];
+      dead.editFile((file) =>
+        file
+          .updatePeer(a.publicKey, { friendlyName: 'Edited', allowedIPs: ['10.8.0.77/32'] })
+          .disablePeer(b.publicKey)
+          .removePeer(c.publicKey),
+      );
+      const bytes = dead.file();
+      await killAt(dead, stage, () => dead.peers.sync({ fix: true, source: 'CONFIG' }));
+      const world = await restart(dead);
+      await world.tick();
+      expect(world.file()).toBe(bytes);
+      await world.peers.sync({ fix: true, source: 'CONFIG' });
+      expect(world.file()).toBe(bytes);
+      expect(world.device.peers.map(({ publicKey }) => publicKey)).toEqual([a.publicKey]);
+      expect(await world.rowOf(a.publicKey)).toMatchObject({ name: 'Edited', allowedIPs: '10.8.0.77/32' });
+      await agree(world);
+    }
+  });
+});
+
 describe('what is unfinished', () => {
   it('is settled once the device can be read, where it cannot at the start', async () => {
     const dead = await start();

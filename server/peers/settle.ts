@@ -22,21 +22,31 @@ export async function settleChanges(access: Access, parts: ChangeParts): Promise
 
 async function settle(access: Access, change: PendingChange, parts: ChangeParts): Promise<void> {
   const { publicKey } = change;
-  const action = parts.refused?.has(change.id) && change.action !== 'ADD' ? 'UPDATE' : change.action;
+  const action = actionOf(change, parts);
   const row = await rowOf(access, publicKey, parts);
   const kept = row?.deletedAt === null ? row : null;
   const removal = action === 'REMOVE' || action === 'REMOVE_ALL';
   if (removal || (action === 'ADD' && !kept?.registered))
     await finishRemoval(access, publicKey, action, parts);
-  else if (kept) await takeBack(access, kept, action === 'DISABLE' || !kept.enabled, parts);
+  // Drift that a sync was at is drift still, and the next sync's: the file may be the one that is right.
+  else if (kept && action !== 'SYNC')
+    await takeBack(access, kept, action === 'DISABLE' || !kept.enabled, parts);
   await parts.db.write((tx) => tx.pendingChange.delete({ where: { id: change.id } }));
   parts.refused?.delete(change.id);
   parts.log.warn(
     { interface: access.name, publicKey, action },
     removal || action === 'DISABLE'
       ? 'finished a change that was cut short'
-      : 'took back a change that was cut short',
+      : action === 'SYNC'
+        ? 'left a sync that was cut short: what is drift is drift still'
+        : 'took back a change that was cut short',
   );
+}
+
+/** What was refused is taken back, never finished. */
+function actionOf({ id, action }: PendingChange, parts: ChangeParts): string {
+  const takenBack = parts.refused?.has(id) && action !== 'ADD' && action !== 'SYNC';
+  return takenBack ? 'UPDATE' : action;
 }
 
 function rowOf(access: Access, publicKey: string, parts: ChangeParts): Promise<Peer | null> {

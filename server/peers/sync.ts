@@ -267,7 +267,7 @@ function repairOf(
 ): Step {
   const { publicKey, device, row } = sides;
   if (target === null) {
-    const leaveFile = source === 'WIREGUARD';
+    const leaveFile = source !== 'DATABASE';
     const remove: PeerChange[] = device ? [{ kind: 'remove', publicKey }] : [];
     return {
       publicKey,
@@ -284,11 +284,13 @@ function repairOf(
     settings,
     device ? sides.presharedKey : presharedKey,
   );
+  const follow = (file: ConfigFile) =>
+    withKey(fileFor(file, publicKey, settings, presharedKey), publicKey, presharedKey);
   const rekey = device && settings.enabled && sides.presharedKey?.reveal() !== presharedKey?.reveal();
   return {
     publicKey,
-    action: settings.enabled ? 'UPDATE' : 'DISABLE',
-    file: (file) => withKey(fileFor(file, publicKey, settings, presharedKey), publicKey, presharedKey),
+    action: 'SYNC',
+    ...(source === 'CONFIG' ? {} : { file: follow }),
     device: [
       ...moves,
       ...(rekey ? [{ kind: 'set' as const, publicKey, updateOnly: true, presharedKey }] : []),
