@@ -48,7 +48,9 @@ const rows: [string, number, number][] = [
 ];
 for (const [what, count, bytes] of rows) {
   const mib = (bytes / 2 ** 20).toFixed(0);
-  console.log(`${what}: ${count.toLocaleString('en')} rows, ${mib} MiB, ${(bytes / count).toFixed(1)} bytes a row`);
+  console.log(
+    `${what}: ${count.toLocaleString('en')} rows, ${mib} MiB, ${(bytes / count).toFixed(1)} bytes a row`,
+  );
 }
 await db.close();
 rmSync(dir, { recursive: true });

@@ -26,13 +26,17 @@ if (process.send && process.argv[4] === 'device') {
   // The device is another process: its CPU is not the tick's.
   const socketDir = process.argv[5] ?? '';
   const device = new SimulatedDevice({ name: 'wgbench', socketDir });
-  const keys = Array.from({ length: peers }, (_, i) => device.addPeer({
-    allowedIPs: [`10.${String((i >> 16) & 255)}.${String((i >> 8) & 255)}.${String(i & 255)}/32`],
-    rx: BigInt(i) * 1_000_003n,
-    tx: BigInt(i) * 7_000_003n,
-    latestHandshake: BigInt(Date.now()) * 1_000_000n,
-    endpoint: `203.0.113.7:${String(1024 + (i % 60_000))}`,
-  }).publicKey);
+  const keys = Array.from(
+    { length: peers },
+    (_, i) =>
+      device.addPeer({
+        allowedIPs: [`10.${String((i >> 16) & 255)}.${String((i >> 8) & 255)}.${String(i & 255)}/32`],
+        rx: BigInt(i) * 1_000_003n,
+        tx: BigInt(i) * 7_000_003n,
+        latestHandshake: BigInt(Date.now()) * 1_000_000n,
+        endpoint: `203.0.113.7:${String(1024 + (i % 60_000))}`,
+      }).publicKey,
+  );
   await device.start();
   process.on('message', () => {
     for (const key of keys.slice(0, changing)) device.transfer(key, 1_117n, 13_441n);
@@ -53,10 +57,24 @@ if (process.send && process.argv[4] === 'device') {
   const db = await Database.open(`file:${path.join(dir, 'wiremeter.db')}`);
   const collector = new Collector(
     {
-      gateway: 'bench', interfaces: ['wgbench'], socketDir: dir, configDir: dir, endpoint: null, intervalMs: 1000,
-      kernel: false, simulated: true, keepMinutes: 2880, keepHours: 129_600,
+      gateway: 'bench',
+      interfaces: ['wgbench'],
+      socketDir: dir,
+      configDir: dir,
+      endpoint: null,
+      intervalMs: 1000,
+      kernel: false,
+      simulated: true,
+      keepMinutes: 2880,
+      keepHours: 129_600,
     },
-    { db, calendar: new Calendar('UTC'), events: new EventHub(), clock: systemClock(bootId()), log: pino({ level: 'silent' }) },
+    {
+      db,
+      calendar: new Calendar('UTC'),
+      events: new EventHub(),
+      clock: systemClock(bootId()),
+      log: pino({ level: 'silent' }),
+    },
   );
   const bare = () =>
     new Promise<number>((resolve) => {

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 /** The checkout's top folder, absolute. */
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
+const BIN = path.join(ROOT, 'node_modules/.bin');
+
 const require = createRequire(import.meta.url);
 
 /** The file behind a package's `bin`, absolute. */
@@ -41,7 +43,8 @@ export function run(program: string, args: readonly string[], options: RunOption
   const output = options.quiet === true ? 'pipe' : 'inherit';
   const { status, error, stdout, stderr } = spawnSync(process.execPath, [binOf(packageName, bin), ...args], {
     cwd: ROOT,
-    env: { ...process.env, ...options.env },
+    // As npm has it: Prisma looks for its generators on the path.
+    env: { ...process.env, PATH: `${BIN}${path.delimiter}${process.env['PATH'] ?? ''}`, ...options.env },
     stdio: ['ignore', output, output],
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,

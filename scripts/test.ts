@@ -55,7 +55,7 @@ if (ok && counted.passed + counted.failed === 0) {
   console.error('No test ran: that is a failure.');
   ok = false;
 }
-// An error outside of any test (an unhandled rejection) fails the run and is counted as one.
+// What fails the run outside of any test (an unhandled rejection, nothing to run) is counted as one.
 const failed = ok ? counted.failed : Math.max(counted.failed, 1);
 process.exitCode = ok ? 0 : 1;
 console.log(`${counted.passed} passed, ${failed} failed, ${counted.skipped} skipped`);

@@ -36,9 +36,7 @@ export function firstRunToken(dir: string): string {
     return token;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new ConfigError(
-        `WIREMETER_DATA_DIR: ${file} cannot be written: ${(error as Error).message}`,
-      );
+      throw new ConfigError(`WIREMETER_DATA_DIR: ${file} cannot be written: ${(error as Error).message}`);
     }
   }
   const kept = readFileSync(file, 'utf8').trim();

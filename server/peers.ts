@@ -12,7 +12,7 @@ import { settleChanges } from './peers/settle.ts';
 import { findDrift, repaired, type SyncInput, type SyncReport } from './peers/sync.ts';
 import { updateStep, type UpdatePeerInput } from './peers/update.ts';
 import { Refusal } from './refusal.ts';
-import type { Interface, Peer } from './store/generated/client.ts';
+import type { Interface, Peer } from './store/rows.ts';
 import { resolveInterface } from './store/interfaces.ts';
 
 export type { DeletePeerInput, GeneratePeerInput, SyncInput, SyncReport, UpdatePeerInput };
@@ -70,7 +70,8 @@ export class Peers {
     const watched = this.#collector.health();
     const rows = only ? [only] : await this.#parts.db.reader.interface.findMany({ orderBy: { name: 'asc' } });
     const meant = rows.filter(
-      (row) => only !== null || watched.some((one) => one.interface === row.name && one.gateway === row.gateway),
+      (row) =>
+        only !== null || watched.some((one) => one.interface === row.name && one.gateway === row.gateway),
     );
     if (input.fix) await this.#allThere(meant);
     const reports: SyncReport[] = [];

@@ -22,7 +22,7 @@ function interfaceLines({ collector }: Services): string {
       ['interface', name],
       ['gateway', gateway],
     ];
-    lines.push(sample('wiremeter_interface_up', labels, status === 'UP' ? 1 : 0));
+    lines.push(`wiremeter_interface_up${write(labels)} ${status === 'UP' ? '1' : '0'}`);
   }
   return lines.join('\n');
 }
@@ -56,11 +56,11 @@ async function peerLines({ db }: Services): Promise<string> {
     ];
     // Two hosts may have the same interface and peer.
     if (gateways.size > 1) labels.push(['gateway', of.gateway]);
-    sent.push(sample('wireguard_sent_bytes_total', labels, counters?.totalSent ?? 0n));
-    received.push(sample('wireguard_received_bytes_total', labels, counters?.totalReceived ?? 0n));
-    handshakes.push(
-      sample('wireguard_latest_handshake_seconds', labels, (counters?.handshake ?? 0n) / NS_PER_S),
-    );
+    const written = write(labels);
+    sent.push(`wireguard_sent_bytes_total${written} ${String(counters?.totalSent ?? 0n)}`);
+    received.push(`wireguard_received_bytes_total${written} ${String(counters?.totalReceived ?? 0n)}`);
+    const handshake = (counters?.handshake ?? 0n) / NS_PER_S;
+    handshakes.push(`wireguard_latest_handshake_seconds${written} ${String(handshake)}`);
   }
   return [...sent, ...received, ...handshakes].join('\n');
 }
@@ -69,8 +69,8 @@ function family(name: string, type: 'counter' | 'gauge', help: string): string[]
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
-function sample(name: string, labels: readonly Label[], value: bigint | number): string {
-  return `${name}{${labels.map(([label, text]) => `${label}="${escape(text)}"`).join(',')}} ${String(value)}`;
+function write(labels: readonly Label[]): string {
+  return `{${labels.map(([label, text]) => `${label}="${escape(text)}"`).join(',')}}`;
 }
 
 function escape(text: string): string {

@@ -175,8 +175,7 @@ export class WebSocketRoute {
     try {
       const document = enveloped.parse(payload.query);
       const invalid = enveloped.validate(enveloped.schema, document);
-      if (invalid.length > 0)
-        return invalid.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED'));
+      if (invalid.length > 0) return invalid.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED'));
       const executors: Executors = { execute: enveloped.execute, subscribe: enveloped.subscribe };
       return {
         schema: enveloped.schema,

@@ -2,7 +2,7 @@
 import type { Access } from '../collector/watch.ts';
 import { Refusal } from '../refusal.ts';
 import type { Database } from '../store/database.ts';
-import type { Interface, Peer } from '../store/generated/client.ts';
+import type { Interface, Peer } from '../store/rows.ts';
 import { resolveInterface } from '../store/interfaces.ts';
 import type { PeerChange } from '../wireguard/types.ts';
 import type { ChangeParts, Step } from './change.ts';

@@ -4,7 +4,7 @@
  * last step, so what it does not have was never answered.
  */
 import type { Access } from '../collector/watch.ts';
-import type { PendingChange, Peer } from '../store/generated/client.ts';
+import type { PendingChange, Peer } from '../store/rows.ts';
 import type { ConfigFile } from '../wireguard/config-file.ts';
 import { editConfig, readConfig } from '../wireguard/config-store.ts';
 import type { ChangeParts } from './change.ts';

@@ -4,7 +4,7 @@
  */
 import type { Access } from '../collector/watch.ts';
 import { Refusal } from '../refusal.ts';
-import type { Peer } from '../store/generated/client.ts';
+import type { Peer } from '../store/rows.ts';
 import type { ConfigFile, ConfigPeer } from '../wireguard/config-file.ts';
 import { readConfig } from '../wireguard/config-store.ts';
 import type { DevicePeer, PeerChange, Secret } from '../wireguard/types.ts';

@@ -9,8 +9,7 @@ const RFC_3339 =
   /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
 function bad(value: unknown, wanted: string): GraphQLError {
-  const shown =
-    (typeof value === 'string' ? JSON.stringify(value) : String(value)).slice(0, 80);
+  const shown = (typeof value === 'string' ? JSON.stringify(value) : String(value)).slice(0, 80);
   return new GraphQLError(`${shown} is not ${wanted}.`, { extensions: { code: 'BAD_USER_INPUT' } });
 }
 

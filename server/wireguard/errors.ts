@@ -8,13 +8,7 @@
  * - `FILE`: NAME.conf cannot be read or written.
  */
 export type WireGuardErrorCode =
-  | 'NO_DEVICE'
-  | 'NO_PERMISSION'
-  | 'NO_TOOL'
-  | 'TIMEOUT'
-  | 'GARBLED'
-  | 'REFUSED'
-  | 'FILE';
+  'NO_DEVICE' | 'NO_PERMISSION' | 'NO_TOOL' | 'TIMEOUT' | 'GARBLED' | 'REFUSED' | 'FILE';
 
 /** A failure of a device or of its file. `message` is one line for a person and holds no secret. */
 export class WireGuardError extends Error {

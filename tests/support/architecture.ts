@@ -181,7 +181,8 @@ export const noBarrels: Rule = (source) => {
 /** A file tells one story. */
 export const shortFiles: Rule = (source) => {
   const lines = source.text.split('\n').length - 1;
-  const counted = /^(server|cli|web\/src)\//.test(source.path) && !isGenerated(source.path);
+  const counted =
+    /^(server|cli|web\/src)\//.test(source.path) && !isGenerated(source.path) && !isTest(source.path);
   return counted && lines > MAX_LINES
     ? [`${source.path}:${lines}: over ${MAX_LINES} lines: which second story does it tell?`]
     : [];

@@ -15,12 +15,17 @@ import WebSocket from 'ws';
 
 const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
 /** A start has to be there in this time, on a machine that does other things too. */
-const START_MS = 30_000;
+const START_MS = 90_000;
 
 const folders: string[] = [];
 const running = new Set<ChildProcess>();
 const started: Output[] = [];
 const secrets = new Set<string>();
+
+// Where the run is broken off, no hook runs any more.
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 interface Output {
   readonly stdout: string[];
@@ -110,7 +115,12 @@ function environment(dataDir: string, options: ServerOptions, token: string | nu
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-function launch(options: ServerOptions): { child: ChildProcess; output: Output; dataDir: string; token: string } {
+function launch(options: ServerOptions): {
+  child: ChildProcess;
+  output: Output;
+  dataDir: string;
+  token: string;
+} {
   const dataDir = options.dataDir ?? path.join(temporaryFolder(), 'data');
   const token = options.token === undefined ? newToken() : options.token;
   const home = path.dirname(dataDir);
@@ -124,8 +134,8 @@ function launch(options: ServerOptions): { child: ChildProcess; output: Output; 
   child.once('exit', () => running.delete(child));
   const output: Output = { stdout: [], stderr: [] };
   started.push(output);
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => output.stdout.push(text));
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => output.stderr.push(text));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => output.stdout.push(text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => output.stderr.push(text));
   return { child, output, dataDir, token: token ?? '' };
 }
 
@@ -328,12 +338,11 @@ export async function until<T>(
   { ms = 20_000, everyMs = 50 } = {},
 ): Promise<T> {
   const deadline = performance.now() + ms;
-  let last: unknown = null;
   for (;;) {
+    let last: unknown;
     try {
       const answer = await probe();
       if (answer !== null && answer !== false) return answer;
-      last = null;
     } catch (error) {
       last = error;
     }

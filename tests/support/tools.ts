@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
-import { describe, type SuiteFactory, type TestContext } from 'vitest';
+import { describe, test, type SuiteFactory, type TestContext } from 'vitest';
 
 export interface Tool {
   readonly name: ToolName;
@@ -99,10 +99,18 @@ export async function describeWith(
 ): Promise<void> {
   const missing = await missingTools(names);
   const full = `${title} [needs ${names.join(', ')}]`;
-  if (missing.length === 0) describe(full, body);
-  else if (failsWithoutTools()) throw new Error(`${full}: ${missing.map(describeMissing).join('; ')}`);
-  // The reason is in the title and in the list at the end of the run.
-  else describe.skip(full, body);
+  if (missing.length === 0) {
+    describe(full, body);
+  } else if (failsWithoutTools()) {
+    describe(full, () => {
+      test('has its tools', () => {
+        throw new Error(missing.map(describeMissing).join('; '));
+      });
+    });
+  } else {
+    // The reason is in the title and in the list at the end of the run.
+    describe.skip(full, body);
+  }
 }
 
 /** `needs chromium (no chromium on PATH): apt-get install chromium` */

@@ -2,7 +2,7 @@
  * Real WireGuard on this machine: network namespaces, veth pairs, wireguard-go, and the tools around them.
  * All names have the process' number in them: the sockets are in one folder for all namespaces.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -10,19 +10,26 @@ import { temporaryFolder, until } from './server.ts';
 
 /** Where wireguard-go and `wg` meet. */
 export const SOCKET_DIR = '/var/run/wireguard';
-const NUMBER = String(process.pid % 10_000);
+/** Seven digits at most: a device's name has room for fifteen characters. */
+const NUMBER = String(process.pid);
 
 const namespaces = new Set<string>();
 const daemons = new Map<string, ChildProcess>();
 const helpers = new Set<ChildProcess>();
 const exec = promisify(execFile);
 
+// Where the run is broken off, no hook runs any more.
+process.once('exit', () => {
+  for (const child of [...helpers, ...daemons.values()]) child.kill('SIGKILL');
+  for (const name of namespaces) spawnSync('ip', ['netns', 'delete', name]);
+});
+
 /** Runs a program and returns what it printed. @throws Error with its standard error */
 export async function run(program: string, args: readonly string[]): Promise<string> {
   return (await exec(program, [...args], { maxBuffer: 64 * 1024 * 1024, timeout: 60_000 })).stdout;
 }
 
-/** `wmA` → `wmA1234`, for this process alone. */
+/** `A` → `wmA12345`, for this process alone. */
 export function deviceName(letter: string): string {
   return `wm${letter}${NUMBER}`;
 }
@@ -122,9 +129,13 @@ export class RealDevice {
 
   /** Starts the daemon; the device answers when this resolves. */
   async start(): Promise<void> {
-    const child = spawn('ip', ['netns', 'exec', this.#space.name, 'wireguard-go', '--foreground', this.name], {
-      stdio: 'ignore',
-    });
+    const child = spawn(
+      'ip',
+      ['netns', 'exec', this.#space.name, 'wireguard-go', '--foreground', this.name],
+      {
+        stdio: 'ignore',
+      },
+    );
     daemons.set(this.name, child);
     await until(`${this.name} answers`, async () => {
       if (child.exitCode !== null) throw new Error(`wireguard-go ended with ${child.exitCode}`);
