@@ -1,5 +1,6 @@
 /** A year of plausible months behind the demo's device, by the same model that moves it. */
-import type { Calendar } from '../accounting/calendar.ts';
+import type { Bucket, Calendar } from '../accounting/calendar.ts';
+import { insertHistory } from '../store/bulk.ts';
 import type { Database, Transaction } from '../store/database.ts';
 import { searchTextOf, sortNameOf } from '../store/peer-text.ts';
 import type { Bytes, TrafficModel, TrafficPeer } from '../wireguard/simulator-traffic.ts';
@@ -35,13 +36,20 @@ export async function seedYear(db: Database, calendar: Calendar, demo: Demo): Pr
         lastCollectedAt: BigInt(demo.now),
       },
     });
-    for (const peer of demo.traffic.peers) await seedPeer(tx, calendar, demo, id, peer);
+    // All peers share the hours of the year: each is looked up once.
+    const known = new Map<number, Bucket>();
+    const bucketOf = (at: number): Bucket => {
+      const bucket = known.get(at) ?? calendar.bucket(at);
+      known.set(at, bucket);
+      return bucket;
+    };
+    for (const peer of demo.traffic.peers) await seedPeer(tx, { calendar, bucketOf }, demo, id, peer);
   });
 }
 
 async function seedPeer(
   tx: Transaction,
-  calendar: Calendar,
+  { calendar, bucketOf }: { calendar: Calendar; bucketOf: (at: number) => Bucket },
   demo: Demo,
   interfaceId: number,
   peer: TrafficPeer,
@@ -52,7 +60,7 @@ async function seedPeer(
   const hours = traffic.plausibleHistory(peer.index, first, Math.floor(now / HOUR) * HOUR, HOUR);
   const rest = traffic.bytesBetween(peer.index, Math.floor(now / HOUR) * HOUR, now);
   const buckets = [...hours, { startMs: Math.floor(now / HOUR) * HOUR, ...rest }];
-  const months = sumBy(buckets, (at) => calendar.month(at));
+  const months = sumBy(buckets, (at) => bucketOf(at).month);
   const total = sum(buckets);
 
   const text = {
@@ -107,14 +115,14 @@ async function seedPeer(
     };
   });
   await tx.monthlyUsage.createMany({ data: monthRows });
-  const row = ([start, bytes]: [number, Bytes]) => ({ peerId: id, start, ...bytes });
-  const days = sumBy(buckets, (at) => calendar.bucket(at).day);
-  await tx.usageDay.createMany({ data: [...days].map(row) });
   const recent = buckets.filter(({ startMs }) => startMs >= now - HOURS_DAYS * DAY);
-  await tx.usageHour.createMany({ data: [...sumBy(recent, (at) => calendar.bucket(at).hour)].map(row) });
   const minuteNow = Math.floor(now / MINUTE) * MINUTE;
   const minutes = traffic.plausibleHistory(peer.index, minuteNow - MINUTES_HOURS * HOUR, minuteNow, MINUTE);
-  await tx.usageMinute.createMany({ data: [...sumBy(minutes, (at) => calendar.bucket(at).minute)].map(row) });
+  await insertHistory(tx, id, {
+    minutes: sumBy(minutes, (at) => Math.floor(at / MINUTE)),
+    hours: sumBy(recent, (at) => bucketOf(at).hour),
+    days: sumBy(buckets, (at) => bucketOf(at).day),
+  });
 }
 
 function sumBy<K>(buckets: readonly ({ startMs: number } & Bytes)[], key: (at: number) => K): Map<K, Bytes> {
