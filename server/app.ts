@@ -13,6 +13,7 @@ import { Peers } from './peers.ts';
 import type { Services } from './schema/context.ts';
 import { Database } from './store/database.ts';
 import { bootId } from './wireguard/boot.ts';
+import { WireGuardError } from './wireguard/errors.ts';
 
 export interface AppOptions {
   readonly log: Logger;
@@ -57,7 +58,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     now: () => clock.wall(),
   });
   const services: Services = { db, events, collector, peers, calendar, now: () => clock.wall() };
-  const http = createHttpServer(services, { adminToken, log, metrics });
+  const http = createHttpServer(services, {
+    adminToken,
+    log,
+    metrics,
+    simulated: options.simulated ?? false,
+  });
   try {
     const url = await http.listen(config.port, config.host);
     await collector.start();
@@ -75,7 +81,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   } catch (error) {
     await http.close();
     await db.close();
-    throw listenError(error, config);
+    throw startError(error, config);
   }
 }
 
@@ -91,7 +97,8 @@ async function openDatabase(config: Config): Promise<Database> {
   }
 }
 
-function listenError(error: unknown, config: Config): unknown {
+function startError(error: unknown, config: Config): unknown {
+  if (error instanceof WireGuardError) return new ConfigError(`WG_SOCKET_DIR: ${error.message}`);
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE')
     return new ConfigError(`PORT: ${String(config.port)} is in use by another program`);

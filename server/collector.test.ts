@@ -323,6 +323,35 @@ describe('ticks', () => {
     expect(world.device.gets).toBe(gets);
   });
 
+  it('give a `collect` what moved before it was asked for, also while an earlier sample is committed', async () => {
+    const world = await start();
+    const publicKey = peerOf(world);
+    await world.tick();
+    const before = await world.totals(publicKey);
+    world.clock.pass(1000);
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let reached = (): void => undefined;
+    const committing = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const write = world.db.write.bind(world.db);
+    world.db.write = (work) => {
+      reached();
+      return gate.then(() => write(work));
+    };
+    const first = world.collector.collect();
+    await committing;
+    world.device.transfer(publicKey, 1000, 1);
+    world.clock.pass(1000);
+    const second = world.collector.collect();
+    open();
+    await Promise.all([first, second]);
+    expect(await world.totals(publicKey)).toEqual([before[0] + 1000n, before[1] + 1n]);
+  });
+
   it('share a read with `collect` beside them', async () => {
     const world = await start();
     const publicKey = peerOf(world);

@@ -47,6 +47,12 @@ const decimal = z
   .regex(/^\d+(\.\d+)?$/, 'is not a number')
   .transform(Number);
 
+const hostPort = z
+  .string()
+  .regex(HOST_PORT, 'is neither a host nor host:port')
+  .refine((text) => Number(/:(\d+)$/.exec(text)?.[1] ?? 1) <= 65_535, 'has a port over 65535')
+  .refine((text) => !/:0+$/.test(text), 'has the port 0');
+
 const settings = z.object({
   HOST: z.string().regex(PLAIN, 'is not a host name or address').default('127.0.0.1'),
   PORT: decimal
@@ -74,8 +80,8 @@ const settings = z.object({
     .optional(),
   WG_SOCKET_DIR: z.string().default('/var/run/wireguard'),
   WG_CONFIG_DIR: z.string().default('/etc/wireguard'),
-  WG_ENDPOINT: z.string().regex(HOST_PORT, 'is neither a host nor host:port').optional(),
-  SERVERURL: z.string().regex(HOST_PORT, 'is neither a host nor host:port').optional(),
+  WG_ENDPOINT: hostPort.optional(),
+  SERVERURL: hostPort.optional(),
   SERVERPORT: decimal
     .pipe(z.number().int('is not a whole number').min(1, 'is not a port').max(65_535, 'is not a port'))
     .optional(),

@@ -31,6 +31,8 @@ export interface HttpOptions {
   readonly metrics?: Metrics;
   /** The built dashboard; by default `dist/web`, null for none. */
   readonly webDir?: string | null;
+  /** The demo: every page says so. */
+  readonly simulated?: boolean;
 }
 
 const HEADERS_MS = 10_000;
@@ -52,9 +54,12 @@ export class HttpServer {
   readonly #readiness: Readiness;
   readonly #websocket: WebSocketRoute;
   readonly #static: StaticRoute;
+  readonly #simulated: boolean;
   readonly #streams = new Set<ServerResponse>();
 
-  constructor(services: Services, { adminToken, log, metrics, webDir = builtWebDir() }: HttpOptions) {
+  constructor(services: Services, options: HttpOptions) {
+    const { adminToken, log, metrics, webDir = builtWebDir(), simulated = false } = options;
+    this.#simulated = simulated;
     const { db, now } = services;
     this.#services = services;
     this.#log = log;
@@ -117,7 +122,7 @@ export class HttpServer {
       case '/graphql':
         return this.#graphql(req, res);
       case '/livez':
-        return allowMethods(req, res, 'GET', 'HEAD') ? livez(res) : undefined;
+        return allowMethods(req, res, 'GET', 'HEAD') ? livez(res, this.#simulated) : undefined;
       case '/readyz':
         return allowMethods(req, res, 'GET', 'HEAD') ? this.#readiness.handle(res) : undefined;
       case '/metrics':
@@ -132,7 +137,7 @@ export class HttpServer {
   async #graphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const signedIn = await this.#auth.ofRequest(req);
     if (wantsGraphiQL(req)) {
-      if (signedIn) return sendGraphiQL(req, res);
+      if (signedIn) return sendGraphiQL(req, res, this.#simulated);
       res.writeHead(303, { Location: '/?next=/graphql', 'Cache-Control': 'no-store' }).end();
       return;
     }

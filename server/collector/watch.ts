@@ -76,7 +76,9 @@ export class Watch {
   readonly #names: NameLookup;
   readonly #lock = new Mutex();
   #ledger: Ledger | null = null;
-  #sampling: Promise<SampleResult> | null = null;
+  /** What the next to ask shares. */
+  #next: Promise<SampleResult> | null = null;
+  #running: Promise<SampleResult> | null = null;
   #status: InterfaceStatus = 'DOWN';
   #reason: string | null = 'not read yet';
   #written: string | null = null;
@@ -119,14 +121,28 @@ export class Watch {
     };
   }
 
-  /** One sample. Whoever asks while one is under way shares it. */
+  /**
+   * One sample. Whoever asks before its read begins shares it; who asks later gets the next one, for what moved
+   * meanwhile is not in this one.
+   */
   sample(): Promise<SampleResult> {
-    this.#sampling ??= this.#lock
-      .runExclusive(() => this.#tick())
-      .finally(() => {
-        this.#sampling = null;
-      });
-    return this.#sampling;
+    if (this.#next) return this.#next;
+    const next = this.#lock.runExclusive(async () => {
+      this.#running = next;
+      try {
+        return await this.#tick();
+      } finally {
+        this.#readBegins();
+        this.#running = null;
+      }
+    });
+    this.#next = next;
+    return next;
+  }
+
+  /** From here on the sample under way cannot be shared. */
+  #readBegins(): void {
+    if (this.#next === this.#running) this.#next = null;
   }
 
   async #tick(): Promise<SampleResult> {
@@ -253,6 +269,7 @@ export class Watch {
   /** A reply counts only if the device was the same one before and after it (A1). */
   async #read(): Promise<{ device: Device; instance: string | null }> {
     const before = await this.driver.instance();
+    this.#readBegins();
     const device = await this.driver.read();
     const instance = await this.driver.instance();
     if (before !== instance) throw new WireGuardError('GARBLED', 'the device was replaced while it was read');

@@ -50,13 +50,19 @@ interface Page {
 
 let page: Promise<Page> | null = null;
 
+const SIMULATED = '# The demo: a SIMULATED device, no real traffic.\n';
+
 /** True for a browser that opens `/graphql` as a page. */
 export function wantsGraphiQL(req: IncomingMessage): boolean {
   return (req.method === 'GET' || req.method === 'HEAD') && (req.headers.accept ?? '').includes('text/html');
 }
 
-export async function sendGraphiQL(req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const { plain, zipped } = await (page ??= render());
+export async function sendGraphiQL(
+  req: IncomingMessage,
+  res: ServerResponse,
+  simulated: boolean,
+): Promise<void> {
+  const { plain, zipped } = await (page ??= render(simulated));
   const zip = /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
   const body = zip ? zipped : plain;
   res.writeHead(200, {
@@ -71,14 +77,15 @@ export async function sendGraphiQL(req: IncomingMessage, res: ServerResponse): P
 }
 
 /** Nine megabytes: imported, written and compressed once, when somebody first asks. */
-async function render(): Promise<Page> {
+async function render(simulated: boolean): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const label = simulated ? SIMULATED : '';
   const html = renderGraphiQL({
-    title: 'Wiremeter API',
+    title: simulated ? 'Wiremeter API – simulated device' : 'Wiremeter API',
     endpoint: '/graphql',
     subscriptionsProtocol: 'WS',
-    defaultQuery: PEERS,
-    defaultTabs: [{ query: PEERS }, { query: LIVE }, { query: MONTHS }],
+    defaultQuery: label + PEERS,
+    defaultTabs: [PEERS, LIVE, MONTHS].map((query) => ({ query: label + query })),
     favicon: '/favicon.svg',
   });
   const plain = Buffer.from(html.trimStart());

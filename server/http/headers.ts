@@ -1,10 +1,9 @@
 /** What browsers are told about every page and answer. */
 import type { ServerResponse } from 'node:http';
 
-/** Svelte writes style attributes into its templates; scripts and style sheets are files of ours. */
+/** Scripts and style sheets are files of ours; nothing is inline. */
 const DASHBOARD_CSP = [
   "default-src 'self'",
-  "style-src-attr 'unsafe-inline'",
   "img-src 'self' data: blob:",
   "object-src 'none'",
   "base-uri 'none'",

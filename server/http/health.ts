@@ -7,8 +7,9 @@ const INTERVALS = 3;
 /** Milliseconds that an answer of the database is good for: anybody may ask, and each asking is a write. */
 const WRITE_CHECK_MS = 500;
 
-export function livez(res: ServerResponse): void {
-  sendJson(res, 200, { status: 'ok' });
+/** @param simulated said to everybody: also the sign-in page shows what stands behind it */
+export function livez(res: ServerResponse, simulated: boolean): void {
+  sendJson(res, 200, { status: 'ok', ...(simulated ? { simulated } : {}) });
 }
 
 export class Readiness {

@@ -332,7 +332,7 @@ describe('health', () => {
       env: { WG_INTERFACE: 'wg0', COLLECT_INTERVAL: '0.05' },
     });
     let given = 0n;
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 20; round++) {
       // At once after the device answered: the sample under way does not have these bytes.
       const { gets } = device;
       await new Promise<void>((resolve) => {

@@ -45,6 +45,16 @@ export async function signOut(fetch: Fetch = globalThis.fetch): Promise<boolean>
   }
 }
 
+/** Whether the server shows a simulated device: it says so to everybody. False where it does not answer. */
+export async function isSimulated(fetch: Fetch = globalThis.fetch): Promise<boolean> {
+  try {
+    const body: unknown = await (await fetch('/livez', {})).json();
+    return (body as { simulated?: unknown } | null)?.simulated === true;
+  } catch {
+    return false;
+  }
+}
+
 async function reason(response: Response): Promise<string | null> {
   try {
     const body: unknown = await response.json();

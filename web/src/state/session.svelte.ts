@@ -2,7 +2,7 @@ import { onMount } from 'svelte';
 import { isUnauthenticated } from '../graphql/client.ts';
 import { ViewerDocument, type ViewerQuery } from '../graphql/generated.ts';
 import { backOff } from '../lib/backoff.ts';
-import { signIn, signOut, type SignIn } from '../lib/session.ts';
+import { isSimulated, signIn, signOut, type SignIn } from '../lib/session.ts';
 import { getApi } from './api.ts';
 
 /** `unreachable`: no answer yet to whether this page is signed in; it goes on asking. */
@@ -14,6 +14,7 @@ export class Session {
   #status = $state<SessionStatus>('checking');
   #viewer = $state.raw<ViewerQuery['viewer'] | null>(null);
   #expired = $state(false);
+  #simulated = $state(false);
   #attempt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -21,6 +22,7 @@ export class Session {
     onMount(() => {
       const forget = this.#api.onUnauthenticated(() => this.#end(this.#status === 'signed-in'));
       void this.check();
+      void isSimulated().then((simulated) => (this.#simulated = simulated));
       return () => {
         forget();
         clearTimeout(this.#retry);
@@ -34,6 +36,11 @@ export class Session {
 
   get viewer(): ViewerQuery['viewer'] | null {
     return this.#viewer;
+  }
+
+  /** No real device is behind this server: said before signing in, too. */
+  get simulated(): boolean {
+    return this.#simulated;
   }
 
   /** The server ended the session: nobody signed out here. */
