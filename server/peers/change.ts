@@ -58,14 +58,15 @@ export async function applyChange(access: Access, steps: readonly Step[], parts:
     const edit = await editFile(access, steps, parts.configDir);
     if (edit) undo.push(() => restoreConfig(parts.configDir, access.name, edit));
 
-    if (steps.some(({ device }) => device.some(({ kind }) => kind === 'remove'))) {
+    const device = steps.flatMap((step) => step.device);
+    const before = device.length > 0 ? await lookInside(access.driver) : null;
+    if (device.some(({ kind }) => kind === 'remove')) {
+      // Right before: what moves between it and the removal is lost.
       await parts.onStage?.('sample');
       await access.sample();
     }
     await parts.onStage?.('device');
-    const device = steps.flatMap((step) => step.device);
-    if (device.length > 0) {
-      const before = await lookInside(access.driver);
+    if (before) {
       const keys = new Set(steps.map(({ publicKey }) => publicKey));
       // Also when it fails: a device may have taken a part of it.
       undo.push(() => restoreDevice(access.driver, before, keys));

@@ -301,8 +301,11 @@ await describeWith(['wireguard-go', 'iperf3'], 'real WireGuard', () => {
       end: { sum: { bits_per_second: number; lost_percent: number; seconds: number } };
     };
     const loaded = stream.events.filter(({ receiveRate }) => receiveRate > 300_000);
-    // The first and the last were loaded for a part of their time.
-    const ticks = loaded.slice(1, -1);
+    // The first and the last were loaded for a part of their time. All between them count, also one that a
+    // busy machine took so soon after the one before that nothing had come.
+    const between = ({ sequence }: Tick): boolean =>
+      sequence > (loaded[0]?.sequence ?? 0) && sequence < (loaded.at(-1)?.sequence ?? 0);
+    const ticks = stream.events.filter(between);
     expect(ticks.length).toBeGreaterThan(5);
     stream.close();
 
@@ -315,17 +318,25 @@ await describeWith(['wireguard-go', 'iperf3'], 'real WireGuard', () => {
     let seconds = 0;
     for (const tick of ticks) {
       const one = tick.peers.find(({ publicKey }) => publicKey === client);
-      const gained = Number(BigInt(one?.transferRx ?? 0) - BigInt(before.rx ?? 0));
       const took = (new Date(tick.at).getTime() - new Date(before.at).getTime()) / 1000;
+      if (!one) {
+        expect(tick.receiveRate).toBe(0);
+        seconds += took;
+        before = { ...before, at: tick.at };
+        continue;
+      }
+      const gained = Number(BigInt(one.transferRx) - BigInt(before.rx ?? 0));
       // Its own figures agree: the bytes exactly, the rate within what a rounded time takes.
-      expect(Number(one?.received)).toBe(gained);
+      expect(Number(one.received)).toBe(gained);
       const rate = gained / took;
-      expect(Math.abs((one?.receiveRate ?? 0) - rate) / rate).toBeLessThan(0.1);
-      expect(Math.abs(tick.receiveRate - rate) / rate).toBeLessThan(0.1);
+      if (took >= 0.1) {
+        expect(Math.abs(one.receiveRate - rate)).toBeLessThanOrEqual(rate * 0.1);
+        expect(Math.abs(tick.receiveRate - rate)).toBeLessThanOrEqual(rate * 0.1);
+      }
       expect(Math.abs(tick.intervalMs / 1000 - took)).toBeLessThan(0.05);
       bytes += gained;
       seconds += took;
-      before = { at: tick.at, rx: one?.transferRx };
+      before = { at: tick.at, rx: one.transferRx };
     }
     // UDP and IP headers, padded to 16 bytes, and WireGuard's 32.
     const onWire = Math.ceil((payload + 28) / 16) * 16 + 32;
