@@ -62,7 +62,7 @@ export async function deleteSteps(
   keepUsage: boolean,
   parts: ChangeParts,
 ): Promise<Step[]> {
-  const device = await access.sample();
+  const device = await access.look();
   // Another request may have been faster.
   const left = await parts.db.reader.peer.findMany({
     where: { id: { in: peers.map(({ id }) => id) }, deletedAt: null },

@@ -48,7 +48,7 @@ export async function generateStep(
   const clientAllowedIPs = valid.validClientAllowedIPs(input.clientAllowedIPs);
   const dns = input.dns == null ? [] : valid.validDns(input.dns);
 
-  const device = await access.sample();
+  const device = await access.look();
   const config = await readConfig(parts.configDir, access.name);
   const row = await parts.db.reader.interface.findUniqueOrThrow({ where: { id: interfaceId } });
   if (device.publicKey === null) {

@@ -410,6 +410,18 @@ describe('sync', () => {
   });
 });
 
+describe('an interface whose only peer was removed by hand', () => {
+  it('takes a new peer, although its empty reply is no sample', async () => {
+    world = await World.open();
+    await world.tick();
+    const { publicKey } = await world.generate({ name: 'first' });
+    world.device.removePeer(publicKey);
+    const { publicKey: second } = await world.generate({ name: 'second' });
+    expect(world.device.peers.map((peer) => peer.publicKey)).toEqual([second]);
+    expect(await look()).toMatchObject({ inconsistencies: [{ kind: 'MISSING_ON_INTERFACE', publicKey }] });
+  });
+});
+
 describe('sync, whatever the drift', () => {
   const psk = fc.constantFrom('own', 'other', 'none');
   const side = fc.record({ psk, keepalive: fc.constantFrom(0, 25), extra: fc.boolean() });

@@ -42,7 +42,7 @@ export async function updateStep(
     enabled: input.enabled ?? row.enabled,
     hasPresharedKey: row.hasPresharedKey,
   };
-  const device = await access.sample();
+  const device = await access.look();
   const config = await readConfig(parts.configDir, access.name);
   const runs = device.peers.some((peer) => peer.publicKey === row.publicKey);
   // One that begins to run takes its addresses from whoever has them by now.
